@@ -1,0 +1,1 @@
+//! Device records, as the API takes and gives them.

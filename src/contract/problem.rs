@@ -1,0 +1,1 @@
+//! Problems: one shape for every refusal.

@@ -1,0 +1,1 @@
+//! Every legal transition of a job and no other.

@@ -1,0 +1,1 @@
+//! Which package a device gets, and why not the others.

@@ -1,0 +1,1 @@
+//! The catalogue: manifests of delivery packages.

@@ -1,0 +1,1 @@
+//! The DM 1.x dialogue.

@@ -1,0 +1,1 @@
+//! Result codes and status values.

@@ -1,0 +1,1 @@
+//! Simulated devices, a product of their own.

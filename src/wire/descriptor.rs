@@ -1,0 +1,1 @@
+//! Download descriptors (DLOTA).

@@ -1,0 +1,1 @@
+//! SyncML messages as XML.
