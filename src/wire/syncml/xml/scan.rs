@@ -55,24 +55,22 @@ impl<'a> Scanner<'a> {
     /// Skips what may stand before the root element, and opens it.
     pub(in crate::wire) fn root(&mut self) -> Result<Root<'a>, Error> {
         loop {
-            match self.event()? {
-                Event::Start(tag) => {
-                    let namespace = namespace(&tag);
-                    return Ok(Root { name: self.open(&tag)?, namespace });
-                }
-                Event::Eof => return Err(Error::Unfinished { at: self.place() }),
-                other => self.outside(&other)?,
+            let event = self.event()?;
+            if let Event::Start(tag) = &event {
+                return Ok(Root { namespace: namespace(tag), name: self.open(tag)? });
             }
+            self.outside(&event)?;
         }
     }
 
     /// Checks that nothing follows the root element.
     pub(in crate::wire) fn finish(&mut self) -> Result<(), Error> {
         loop {
-            match self.event()? {
-                Event::Eof => return Ok(()),
-                other => self.outside(&other)?,
+            let event = self.event()?;
+            if matches!(event, Event::Eof) {
+                return Ok(());
             }
+            self.outside(&event)?;
         }
     }
 
@@ -173,13 +171,13 @@ impl<'a> Scanner<'a> {
             Event::Text(text) if text.chars().all(|c| is_space(c) || c == '\0') => Ok(()),
             Event::Comment(_) | Event::PI(_) | Event::Decl(_) => Ok(()),
             Event::DocType(_) => Err(Error::Doctype { at: self.place() }),
+            Event::Eof => Err(Error::Unfinished { at: self.place() }),
             Event::Text(_)
             | Event::Start(_)
             | Event::End(_)
             | Event::Empty(_)
             | Event::CData(_)
-            | Event::GeneralRef(_)
-            | Event::Eof => Err(Error::Stray { at: self.place() }),
+            | Event::GeneralRef(_) => Err(Error::Stray { at: self.place() }),
         }
     }
 

@@ -4,10 +4,8 @@ use super::*;
 use crate::wire::syncml::{Data, Item};
 
 fn item(body: &str) -> Item {
-    match only(body) {
-        Command::Replace(mut write) => write.items.remove(0),
-        other => panic!("{other:?}"),
-    }
+    let Command::Replace(mut write) = only(body) else { panic!("{body}") };
+    write.items.remove(0)
 }
 
 fn data(content: &str) -> String {
