@@ -226,8 +226,9 @@ fn shortened(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().take(DATA_MAX / 4).map(|byte| format!("{byte:02x}")).collect();
-    if bytes.len() > DATA_MAX / 4 { format!("{digits}…") } else { digits }
+    let digits = bytes.iter().take(DATA_MAX / 4).map(|byte| format!("{byte:02x}"));
+    let more = (bytes.len() > DATA_MAX / 4).then(|| "…".to_owned());
+    digits.chain(more).collect::<Vec<_>>().concat()
 }
 
 /// Text without characters that would steer a terminal or hide.

@@ -10,6 +10,8 @@ mod reader;
 pub(in crate::wire) mod scan;
 mod writer;
 
+pub(in crate::wire) use writer::escape;
+
 #[cfg(test)]
 mod tests;
 

@@ -81,3 +81,13 @@ fn a_device_cannot_steer_the_terminal() {
     let all = shown(text, Secrets::Hidden);
     assert!(all.contains("session a\\u{1b}[2Jb,") && all.contains("./A\\u{202e}\\nB"), "{all}");
 }
+
+#[test]
+fn bytes_are_shown_in_hexadecimal() {
+    let mut message = read(b"<SyncML><SyncHdr/></SyncML>", &Limits::default()).unwrap();
+    let item = |bytes| Item { data: Some(Data::Bytes(bytes)), ..Item::target("./A") };
+    let items = vec![item(vec![0, 0xab]), item(vec![1; 25])];
+    message.body.commands.push(Command::Add(crate::wire::syncml::Write { items, ..Default::default() }));
+    let expected = format!("  ./A = 00ab (2 bytes)\n  ./A = {}… (25 bytes)\n", "01".repeat(24));
+    assert!(show(&message, Secrets::Hidden).ends_with(&expected));
+}
