@@ -16,7 +16,7 @@ use crate::model::{
 /// The file that makes a folder a package.
 const MANIFEST: &str = "manifest.toml";
 /// A manifest larger than this is no manifest.
-const MANIFEST_BYTES: u64 = 256 << 10;
+const MANIFEST_BYTES: u64 = 64 << 10;
 
 /// What loading found.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ async fn package(
     if folder.len() < 2 || folder.iter().rev().zip(own.iter().rev()).any(|(part, name)| part.as_ref() != *name) {
         return wrong(format!("the folder must be named `{}/{}` after `id` and `version`", own[0], own[1]));
     }
-    if !seen.insert(manifest.reference()) {
+    if !seen.insert(manifest.package()) {
         return wrong(format!("`{}` {} stands in the depot twice", own[0], own[1]));
     }
     let path: Path = folder.into_iter().chain([manifest.payload.as_str().into()]).collect();
