@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     check::Reading,
-    errand::{Errand, Package},
+    errand::{Errand, Mechanism, Package},
     hand::{Hand, Memory},
     place::{Place, Work},
-    turn::{Context, Effect, Ending, Input, Need, Selected},
+    turn::{Context, Effect, Ending, Input, Selected},
 };
 use super::{inventory::Inventory, outcome::ResultCode};
 use crate::model::{
@@ -55,7 +55,7 @@ enum Stage {
     /// Reads DevDetail, because the choice needs it; `kept` unless it is too long to be carried along.
     Detailing { place: Place, kept: Option<Inventory> },
     /// Reads what lies under `Download`.
-    Browsing { place: Place, package: Box<Package> },
+    Browsing { place: Place, package: Box<Package>, mechanism: Mechanism },
     /// Waits for a URL; no ask.
     Granting { work: Box<Work>, spare: Option<String> },
     /// Writes the entry, all but the bytes. `spare`: an entry to try where the device makes no new ones.
@@ -119,7 +119,9 @@ impl Scomo {
     #[must_use]
     pub const fn awaiting(&self) -> Option<&Correlator> {
         match &self.stage {
-            Stage::Executing { work } | Stage::Waiting { work, .. } | Stage::Checking { work, .. } => work.exec.as_ref(),
+            Stage::Executing { work } | Stage::Waiting { work, .. } | Stage::Checking { work, .. } => {
+                work.exec.as_ref()
+            }
             Stage::Resting
             | Stage::Locating
             | Stage::Looking { .. }
@@ -140,6 +142,30 @@ impl Scomo {
     #[must_use]
     pub const fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
+    }
+}
+
+impl Stage {
+    /// What is being worked on.
+    fn work(&self) -> Option<&Work> {
+        match self {
+            Self::Granting { work, .. }
+            | Self::Placing { work, .. }
+            | Self::Sending { work }
+            | Self::Listing { work }
+            | Self::Executing { work }
+            | Self::Waiting { work, .. }
+            | Self::Checking { work, .. }
+            | Self::Confirming { work, .. }
+            | Self::Tidying { work, .. } => Some(work),
+            Self::Resting
+            | Self::Locating
+            | Self::Looking { .. }
+            | Self::Selecting { .. }
+            | Self::Detailing { .. }
+            | Self::Browsing { .. }
+            | Self::Over => None,
+        }
     }
 }
 
@@ -203,8 +229,8 @@ fn answered(stage: Stage, ask: AskId, outcome: Outcome, hand: &mut Hand<'_>) -> 
         Stage::Locating => look::located(outcome, hand),
         Stage::Looking { place } => look::looked(place, outcome, hand),
         Stage::Detailing { place, kept } => look::detailed(place, kept, &outcome, hand),
-        Stage::Browsing { place, package } => deliver::browsed(place, package, outcome, hand),
-        Stage::Placing { work, url, spare } => deliver::placed(work, url.as_deref(), spare, &outcome, hand),
+        Stage::Browsing { place, package, mechanism } => deliver::browsed(place, package, mechanism, outcome, hand),
+        Stage::Placing { work, url, spare } => deliver::placed(work, url, spare, &outcome, hand),
         Stage::Sending { work } => deliver::sent(work, &outcome, hand),
         Stage::Listing { work } => exec::listed(work, &outcome, hand),
         Stage::Executing { work } => exec::executed(work, &outcome, hand),
@@ -214,7 +240,9 @@ fn answered(stage: Stage, ask: AskId, outcome: Outcome, hand: &mut Hand<'_>) -> 
             exec::may_tidy(work, code, confirmed, &outcome, hand)
         }
         Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, &outcome, hand),
-        Stage::Resting | Stage::Selecting { .. } | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => stage,
+        Stage::Resting | Stage::Selecting { .. } | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => {
+            stage
+        }
     }
 }
 

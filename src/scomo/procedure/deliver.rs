@@ -22,19 +22,20 @@ use crate::{
 pub(super) fn chosen(place: Place, inventory: &Inventory, chosen: Chosen, hand: &mut Hand<'_>) -> Stage {
     let Errand::Download { action } = *hand.errand else { return Stage::Resting };
     let Chosen { package, way } = chosen;
+    let pkg_id = package.pkg_id();
     let goal = Goal::Package { package: Box::new(package.clone()), action };
-    let distrusted = hand.memory.distrusted.as_ref() == Some(&package.pkg_id);
+    let distrusted = hand.memory.distrusted.as_ref() == Some(&pkg_id);
     if goal.reached(inventory) == Reached::Yes && !(distrusted && action == Action::Deliver) {
         return hand.already();
     }
-    let held = inventory.package(&package.pkg_id).filter(|entry| !distrusted && is_whole(entry));
+    let held = inventory.package(&pkg_id).filter(|entry| !distrusted && is_whole(entry));
     match (held, installing(action), way) {
         (Some(entry), Some(operation), _) => {
-            hand.note(format!("the device already holds {}: it is installed from there", package.pkg_id));
+            hand.note(format!("the device already holds {pkg_id}: it is installed from there"));
             let work = Work::new(place, goal, operation, entry.node.clone());
             install_held(Box::new(work), entry, hand)
         }
-        (Some(_) | None, _, Way::Direct) => put_delivered(place, inventory, &package, goal, action, hand),
+        (Some(_) | None, _, Way::Direct) => put_delivered(place, inventory, &package, action, hand),
         (Some(_) | None, _, Way::Alternate(mechanism)) => {
             hand.ask(Intent::ReadSubtree { at: place.download() });
             Stage::Browsing { place, package: Box::new(package), mechanism }
@@ -64,19 +65,13 @@ fn install_held(work: Box<Work>, entry: &Delivered, hand: &mut Hand<'_>) -> Stag
     exec::execute(work, &entry.operations, hand)
 }
 
-fn put_delivered(
-    place: Place,
-    inventory: &Inventory,
-    package: &Package,
-    goal: Goal,
-    action: Action,
-    hand: &mut Hand<'_>,
-) -> Stage {
+fn put_delivered(place: Place, inventory: &Inventory, package: &Package, action: Action, hand: &mut Hand<'_>) -> Stage {
+    let goal = Goal::Package { package: Box::new(package.clone()), action };
     let existing: Vec<_> = inventory.packages.iter().map(|p| (p.node.clone(), p.pkg_id.clone())).collect();
-    let entry = object::entry_name(&package.pkg_id, &existing);
+    let entry = object::entry_name(&package.pkg_id(), &existing);
     let operation = installing(action).unwrap_or(Operation::Install);
     let work = Box::new(Work::new(place, goal, operation, entry));
-    hand.memory.distrusted = Some(package.pkg_id.clone());
+    hand.memory.distrusted = Some(package.pkg_id());
     hand.ask(Intent::PutSubtree { at: work.node(), content: object::delivered_entry(package) });
     Stage::Placing { work, url: None, spare: None }
 }
@@ -102,7 +97,7 @@ pub(super) fn browsed(
         other => return hand.setback(&other, "show its Download node"),
     };
     let existing: Vec<_> = entries.children().iter().map(|(n, e)| (n.clone(), pkg_id_of(e))).collect();
-    let entry = object::entry_name(&package.pkg_id, &existing);
+    let entry = object::entry_name(&package.pkg_id(), &existing);
     let goal = Goal::Package { package: package.clone(), action };
     let work = Box::new(Work::new(place, goal, Operation::fetching(action), entry));
     if entries.child(&work.entry).is_some_and(|e| phase_of(e) == Phase::Progressing) {

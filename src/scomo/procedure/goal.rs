@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::{Action, Component, ComponentOperation, Package, PackageOperation};
+use super::errand::{Action, ComponentOperation, Package, PackageOperation};
 use crate::{
-    model::id::ComponentId,
+    model::{catalog::Component, id::ComponentId, version::Version},
     scomo::inventory::{ComponentState, Deployed, Inventory, PackageState},
 };
 
@@ -35,7 +35,9 @@ impl Goal {
         let is = |text: &str| text.eq_ignore_ascii_case(identifier.trim());
         match self {
             Self::Package { package, .. } => {
-                is(&package.pkg_id) || is(package.id.as_str()) || package.components.iter().any(|c| is(c.id.as_str()))
+                is(&package.pkg_id())
+                    || is(package.of.id.as_str())
+                    || package.components.iter().any(|c| is(c.id.as_str()))
             }
             Self::Delivered { pkg_id, .. } => is(pkg_id),
             Self::Component { id, .. } => is(id.as_str()),
@@ -44,16 +46,12 @@ impl Goal {
 
     pub(super) fn reached(&self, inventory: &Inventory) -> Reached {
         match self {
-            Self::Package { package, action: Action::Deliver } => held(inventory, &package.pkg_id),
-            Self::Package { package, action: Action::Install } => brought(inventory, package, ComponentState::Active),
-            Self::Package { package, action: Action::InstallInactive } => {
-                brought(inventory, package, ComponentState::Inactive)
-            }
-            Self::Delivered { pkg_id, operation: PackageOperation::Install } => {
-                installed(inventory, pkg_id, ComponentState::Active)
-            }
+            Self::Package { package, action: Action::Deliver } => held(inventory, &package.pkg_id()),
+            Self::Package { package, action: Action::Install } => brought(inventory, package, true),
+            Self::Package { package, action: Action::InstallInactive } => brought(inventory, package, false),
+            Self::Delivered { pkg_id, operation: PackageOperation::Install } => installed(inventory, pkg_id, true),
             Self::Delivered { pkg_id, operation: PackageOperation::InstallInactive } => {
-                installed(inventory, pkg_id, ComponentState::Inactive)
+                installed(inventory, pkg_id, false)
             }
             Self::Delivered { pkg_id, operation: PackageOperation::Remove } => {
                 if_so(inventory.package(pkg_id).is_none())
@@ -81,22 +79,27 @@ fn held(inventory: &Inventory, pkg_id: &str) -> Reached {
     }
 }
 
-/// Whether every component of the package is there, in its version and in this state.
-fn brought(inventory: &Inventory, package: &Package, state: ComponentState) -> Reached {
+/// Whether every component of the package is there in its version, and active if it has to be. Those that need not be may be.
+fn brought(inventory: &Inventory, package: &Package, active: bool) -> Reached {
+    let pkg_id = package.pkg_id();
     if package.components.is_empty() {
-        return installed(inventory, &package.pkg_id, state);
+        return installed(inventory, &pkg_id, active);
     }
     all(package.components.iter().map(|wanted| match inventory.component(&wanted.id) {
-        Some(found) => all([same_version(found, wanted, &package.pkg_id), in_state(found, state)]),
+        Some(found) => all([same_version(found, wanted, &pkg_id), active_enough(found, active)]),
         None => Reached::No,
     }))
 }
 
-/// Whether what came from the package is there in this state, where nobody knows what it installs.
-fn installed(inventory: &Inventory, pkg_id: &str, state: ComponentState) -> Reached {
+fn active_enough(component: &Deployed, active: bool) -> Reached {
+    if active { in_state(component, ComponentState::Active) } else { Reached::Yes }
+}
+
+/// Whether what came from the package is there, where nobody knows what it installs.
+fn installed(inventory: &Inventory, pkg_id: &str, active: bool) -> Reached {
     let mut components = inventory.components_of(pkg_id).peekable();
     if components.peek().is_some() {
-        return all(components.map(|c| in_state(c, state)));
+        return all(components.map(|c| active_enough(c, active)));
     }
     match inventory.package(pkg_id).map(|p| p.state) {
         Some(Some(PackageState::Installed) | None) => Reached::Unknown,
@@ -114,10 +117,11 @@ fn in_state(component: &Deployed, wanted: ComponentState) -> Reached {
 
 /// The version decides; where one is not told, the package that the component came from.
 fn same_version(found: &Deployed, wanted: &Component, pkg_id: &str) -> Reached {
-    match (&found.version, &wanted.version, &found.pkg_ref) {
-        (Some(found), Some(wanted), _) => if_so(found.eq_ignore_ascii_case(wanted)),
-        (_, _, Some(from)) => if_so(from.eq_ignore_ascii_case(pkg_id)),
-        (_, _, None) => Reached::Unknown,
+    let version = found.version.as_deref().and_then(|text| Version::parse(text).ok());
+    match (version, &found.pkg_ref) {
+        (Some(version), _) => if_so(version == wanted.version),
+        (None, Some(from)) => if_so(from.eq_ignore_ascii_case(pkg_id)),
+        (None, None) => Reached::Unknown,
     }
 }
 

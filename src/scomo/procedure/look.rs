@@ -1,7 +1,7 @@
 //! The beginning: find the SCOMO object, read what it holds, and find out what is to be done with it.
 
 use super::{
-    Stage, check, deliver,
+    Stage, check,
     errand::{ComponentOperation, Errand, PackageOperation},
     exec,
     goal::{Goal, Reached},
@@ -15,11 +15,7 @@ use crate::{
         id::ComponentId,
         tree::{Instance, Intent, ObjectKind, Outcome},
     },
-    scomo::{
-        inventory::Inventory,
-        operation::Operation,
-        outcome::Phase,
-    },
+    scomo::{inventory::Inventory, operation::Operation, outcome::Phase},
 };
 
 /// An inventory of more entries is read again rather than carried from message to message.

@@ -97,6 +97,11 @@ impl Work {
         self.place.parent(self.operation.target()).child(&self.entry)
     }
 
+    /// Whether a report may mean it by this `Identifier`; some devices put the node's name there.
+    pub(super) fn is_identified_by(&self, identifier: &str) -> bool {
+        self.entry.eq_ignore_ascii_case(identifier.trim()) || self.goal.is_identified_by(identifier)
+    }
+
     /// Whether a report of this Source concerns it: the operation node, the entry or any node above (SCOMO sheet 4.3).
     pub(super) fn is_source(&self, source: &str) -> bool {
         let given = segments(source);
