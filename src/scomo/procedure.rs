@@ -96,6 +96,9 @@ impl Scomo {
     /// changes nothing.
     #[must_use]
     pub fn handle(self, input: Input, cx: &Context<'_>, mint: &mut dyn Mint) -> (Self, Vec<Effect>) {
+        if self.is_over() {
+            return (self, vec![]);
+        }
         let Self { errand, memory, stage } = self;
         let mut hand = Hand::new(&errand, memory, cx, mint);
         let stage = match input {
