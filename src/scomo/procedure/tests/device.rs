@@ -79,7 +79,11 @@ impl Device {
                 if had { Outcome::Deleted } else { Outcome::Missing }
             }
             Intent::Exec { at, correlator } => self.exec(&at.path, correlator),
-            other => panic!("nobody asks {other:?}"),
+            Intent::PutLeaf { .. }
+            | Intent::Copy { .. }
+            | Intent::Prompt(_)
+            | Intent::Guarded { .. }
+            | Intent::Group { .. } => panic!("nobody asks {intent:?}"),
         }
     }
 

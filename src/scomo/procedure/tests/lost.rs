@@ -59,13 +59,9 @@ fn run(world: &mut World, losses: &[Loss]) {
 /// Between two Execs the device has been read.
 fn never_repeated_blindly(log: &[Intent]) -> bool {
     let mut read_since = true;
-    log.iter().all(|intent| match intent {
-        Intent::Exec { .. } => std::mem::replace(&mut read_since, false),
-        Intent::ReadSubtree { .. } => {
-            read_since = true;
-            true
-        }
-        _ => true,
+    log.iter().all(|intent| {
+        read_since |= matches!(intent, Intent::ReadSubtree { .. });
+        !matches!(intent, Intent::Exec { .. }) || std::mem::replace(&mut read_since, false)
     })
 }
 
