@@ -11,13 +11,13 @@ use super::problem::{
     Code, Problem,
     read::{Faults, Field, Object},
 };
-pub use crate::protocol::dm1::Scheme;
 use crate::model::{
     clock::Timestamp,
     device::{DevDetail, DevInfo, Installed},
     id::{DeviceId, Tenant},
     secret::{Secret, SecretBytes},
 };
+pub use crate::protocol::dm1::Scheme;
 
 /// What a record says openly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,7 +260,9 @@ fn bounded(field: &Field<'_>, most: usize) -> Option<String> {
 }
 
 fn nonce(field: &Field<'_>) -> Option<SecretBytes> {
-    let bytes = field.text_as(Code::InvalidBase64, |text| STANDARD.decode(text).map_err(|e| e.to_string()))?;
+    let bytes = field.text_as(Code::InvalidBase64, |text| {
+        STANDARD.decode(text).map_err(|_| "must be base64 with padding".to_owned())
+    })?;
     if bytes.is_empty() || bytes.len() > MOST_NONCE {
         field.fault(Code::OutOfRange, format!("must stand for 1 to {MOST_NONCE} bytes"));
         return None;
@@ -348,7 +350,8 @@ mod tests {
 
     #[test]
     fn no_answer_repeats_a_secret() {
-        let problem = DeviceInput::read(&json!({ "id": "d", "user": "u", "secret": ["hush"], "nonce": "hush!" })).unwrap_err();
+        let problem =
+            DeviceInput::read(&json!({ "id": "d", "user": "u", "secret": ["hush"], "nonce": "hush!" })).unwrap_err();
         assert!(!serde_json::to_string(&problem).unwrap().contains("hush"));
     }
 

@@ -129,7 +129,7 @@ macro_rules! codes {
 codes! {
     InvalidJson "invalid_json" 400 "Not JSON", "The body is not one well-formed JSON value.", "Correct the text at the line and column named.";
     TooLarge "too_large" 413 "Too large", "The body has more bytes than this endpoint takes.", "Send less at once; a request takes up to 10,000 devices.";
-    UnsupportedMediaType "unsupported_media_type" 415 "Unsupported media type", "The Content-Type is none that this endpoint reads.", "Send `application/json`.";
+    UnsupportedMediaType "unsupported_media_type" 415 "Unsupported media type", "The `Content-Type` is none that this endpoint reads.", "Send `application/json`.";
     InvalidInput "invalid_input" 422 "Input refused", "The input is JSON, but something in it cannot be taken.", "Correct each fault listed in `errors`; nothing was stored.";
     NotSupportedYet "not_supported_yet" 422 "Not supported yet", "The contract has this field or value, this version of the service does not do it yet.", "Leave it out, or upgrade.";
     UnknownField "unknown_field" 422 "Unknown field", "No such field exists here.", "Remove it or correct its spelling.";
@@ -152,11 +152,11 @@ codes! {
     Forbidden "forbidden" 403 "Not allowed", "The token's roles do not cover this action.", "Use a token with the role named.";
     NotFound "not_found" 404 "Not found", "No such resource exists for this tenant.", "Check the path and the id.";
     MethodNotAllowed "method_not_allowed" 405 "Method not allowed", "The resource does not know this HTTP method.", "Use a method of the `Allow` header.";
-    RequestConflict "request_conflict" 409 "Other content under the same identity", "A request with this source and request_id was accepted before, with other content.", "Give a new request_id, or send the first content again.";
+    RequestConflict "request_conflict" 409 "Other content under the same identity", "A request with this `source` and `request_id` was accepted before, with other content.", "Give a new `request_id`, or send the first content again.";
     AlreadyExists "already_exists" 409 "Already exists", "A resource with this id exists.", "Change the existing one, or choose another id.";
     AlreadyOver "already_over" 409 "Already over", "The job or request has ended, and an end never changes.", "Submit a new request.";
     TooManyRequests "too_many_requests" 429 "Too many requests", "The caller sends faster than it may.", "Wait as `Retry-After` says.";
-    Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the trace_id; repeating is safe, requests are idempotent.";
+    Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the `trace_id`; repeating is safe, requests are idempotent.";
     Unavailable "unavailable" 503 "Temporarily unavailable", "Something that the service depends on, such as its database, does not answer.", "Repeat as `Retry-After` says.";
 }
 
@@ -199,6 +199,9 @@ mod tests {
             .iter()
             .map(|c| format!("| `{c}` | {} | {} | {} |\n", c.status(), c.meaning(), c.remedy()))
             .collect();
-        assert!(include_str!("../../docs/errors.md").contains(&rows), "docs/errors.md must have exactly these rows:\n{rows}");
+        assert!(
+            include_str!("../../docs/errors.md").contains(&rows),
+            "docs/errors.md must have exactly these rows:\n{rows}"
+        );
     }
 }

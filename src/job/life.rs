@@ -15,7 +15,8 @@ use crate::{
     model::clock::{Timestamp, span},
 };
 
-pub mod graph;
+#[cfg(test)]
+mod graph;
 mod state;
 
 pub use state::{Ending, JobResult, NoState, Outcome, Over, Reason, State, StateName};
@@ -55,7 +56,7 @@ pub enum Notify {
 pub enum Event {
     /// Its device's record is there: it joins the device's queue.
     Queued,
-    /// Its device has no record, and the request does not wait for one.
+    /// Its device has no record (any more), and the request does not wait for one.
     DeviceUnknown,
     /// Its due row fired, or its turn came ([`Effect::WakeNext`] of another job).
     Due,
@@ -81,7 +82,7 @@ pub enum Event {
         /// The fault is this service's (an outage): the device is asked back soon.
         ours: bool,
     },
-    /// The work on the device ended.
+    /// The work on the device ended; in a job that waits for its next attempt only a success counts.
     Finished(Ending),
     /// Someone wants it to stop.
     Cancel,
@@ -276,7 +277,7 @@ pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
         (State::Over(_), Event::Finished(ending)) => moving.late(ending),
         (State::Over(_), _) => {}
         (_, Event::Queued) => moving.queued(cx),
-        (_, Event::DeviceUnknown) => moving.unreached(Reason::UnknownDevice, "no device of this id is registered", cx),
+        (_, Event::DeviceUnknown) => moving.device_unknown(cx),
         (_, Event::Due) => moving.due(cx),
         (_, Event::Notified) => moving.notified(cx),
         (_, Event::NotNotified(why)) => moving.not_notified(why, cx),
@@ -314,6 +315,16 @@ impl Moving {
             | State::AwaitingReport
             | State::AwaitingUser
             | State::Over(_) => {}
+        }
+    }
+
+    fn device_unknown(&mut self, cx: &Cx<'_>) {
+        match self.life.state {
+            State::Accepted | State::Waiting { .. } | State::Notified => {
+                self.unreached(Reason::UnknownDevice, "no device of this id is registered", cx);
+            }
+            // It is there: it talks, or was told to report.
+            State::InSession | State::AwaitingReport | State::AwaitingUser | State::Over(_) => {}
         }
     }
 
@@ -379,7 +390,9 @@ impl Moving {
         let patience = match self.life.state {
             State::InSession => cx.policy.session,
             State::AwaitingUser => cx.policy.user,
-            State::Accepted | State::Waiting { .. } | State::Notified | State::AwaitingReport | State::Over(_) => return,
+            State::Accepted | State::Waiting { .. } | State::Notified | State::AwaitingReport | State::Over(_) => {
+                return;
+            }
         };
         match (exec, self.life.report_by) {
             (true, None) => self.life.report_by = Some(self.report_due(cx)),
@@ -400,11 +413,7 @@ impl Moving {
                 self.life.troubles = 0;
                 self.go(State::AwaitingReport, by);
             }
-            State::Accepted
-            | State::Waiting { .. }
-            | State::Notified
-            | State::AwaitingReport
-            | State::Over(_) => {}
+            State::Accepted | State::Waiting { .. } | State::Notified | State::AwaitingReport | State::Over(_) => {}
         }
     }
 
@@ -430,15 +439,21 @@ impl Moving {
                 }
                 self.life.until = self.life.until.max(self.life.report_by.unwrap_or_default());
             }
-            State::Accepted
-            | State::Waiting { .. }
-            | State::Notified
-            | State::AwaitingReport
-            | State::Over(_) => {}
+            State::Accepted | State::Waiting { .. } | State::Notified | State::AwaitingReport | State::Over(_) => {}
         }
     }
 
     fn finished(&mut self, ending: Ending, cx: &Cx<'_>) {
+        match (&self.life.state, &ending) {
+            (State::Accepted | State::Over(_), _) => return,
+            // What ended here is an attempt that a new one takes the place of: its failure is history, its success is one.
+            (
+                State::Waiting { .. } | State::Notified,
+                Ending::Failed(_) | Ending::Declined { .. } | Ending::NotApplicable { .. } | Ending::InDoubt { .. },
+            ) => return,
+            (State::Waiting { .. } | State::Notified, Ending::Succeeded { .. } | Ending::AlreadyDone)
+            | (State::InSession | State::AwaitingReport | State::AwaitingUser, _) => {}
+        }
         let (mut given_up, left) = (None, self.life.deadline.since(cx.now));
         if let Ending::Failed(failure) = &ending {
             match self.life.retry.verdict(failure, self.life.attempt, left) {
@@ -484,7 +499,7 @@ impl Moving {
     fn deadline_passed(&mut self, cx: &Cx<'_>) {
         let (outcome, text) = match self.life.report_by {
             Some(_) => (Outcome::InDoubt, "the device was told to do it, and the deadline passed without a report"),
-            None => (Outcome::Expired, "the deadline passed before the device was told to do anything"),
+            None => (Outcome::Expired, "the deadline passed before an operation was started on the device"),
         };
         let result = JobResult { text: text.to_owned(), ..JobResult::default() };
         self.over(outcome, Some(Reason::Deadline), result, cx);
@@ -537,7 +552,9 @@ impl Moving {
         }
         match self.life.due() {
             None if due || !was.is_terminal() => self.effects.push(Effect::ClearDue),
-            Some((errand, at)) if due || self.life.due() != before.due() => self.effects.push(Effect::Due { errand, at }),
+            Some((errand, at)) if due || was != is || self.life.due() != before.due() => {
+                self.effects.push(Effect::Due { errand, at })
+            }
             None | Some(_) => {}
         }
         Next { life: self.life, effects: self.effects }
