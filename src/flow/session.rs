@@ -174,7 +174,7 @@ impl Sessions {
             dm_session_id: &header.session,
         };
         let Some(scene) = self.store.scene(caller).await? else {
-            return self.stranger(message.clone(), header).map(Some);
+            return self.stranger(post, message.clone(), header).map(Some);
         };
         if let Some(kept) = repeated(&scene, header, post, now)? {
             tracing::debug!(device.id = %header.device, session.id = %header.session, "Repeated the last answer");
@@ -195,17 +195,29 @@ impl Sessions {
         }
     }
 
-    /// A device that nobody knows is challenged as any other, and nothing is kept of it.
-    fn stranger(&self, message: Message, header: &Header) -> Result<Reply, Trouble> {
+    /// A device that nobody knows is challenged and refused as any other, and nothing is kept of it: how often it was refused is
+    /// told by the MsgID, and by one bit of the token in RespURI (whether its first message had credentials already).
+    fn stranger(&self, post: &Post<'_>, message: Message, header: &Header) -> Result<Reply, Trouble> {
         let usual = Quirks::default();
         let mut mint = (self.mint)();
-        let key = SessionKey::new(mint.uuid(self.clock.now()));
-        let resp_uri = self.resp_uri(key);
+        let first = header.msg_id == 1;
+        let bit = match post.sid().filter(|_| !first) {
+            Some(sid) => sid.uuid().as_u128() & 1 == 1,
+            None => message.header.cred.is_some(),
+        };
+        let fresh = mint.uuid(self.clock.now()).as_u128() & !1;
+        let resp_uri = self.resp_uri(SessionKey::new(uuid::Uuid::from_u128(fresh | u128::from(bit))));
         let cx = self.context(None, &usual, &resp_uri);
-        let refused = u8::try_from(header.msg_id.saturating_sub(1)).unwrap_or(u8::MAX);
-        let machine = Machine::open_refused(&message.header, refused);
-        let step = machine.handle(message, &cx, mint.as_mut())?;
-        let (_, said) = step.machine.answer(&cx, mint.as_mut());
+        let machine = if first {
+            Machine::open(&message.header)
+        } else {
+            let times = (header.msg_id - 2).saturating_add(u32::from(bit));
+            if times >= u32::from(usual.auth_attempts) {
+                return Err(Violation::Over.into());
+            }
+            Machine::stranger(&message.header, u8::try_from(times).unwrap_or(u8::MAX), mint.as_mut())
+        };
+        let (_, said) = machine.handle(message, &cx, mint.as_mut())?.machine.answer(&cx);
         tracing::info!(device.id = %header.device, "A device without a record was challenged");
         Ok(Reply::xml(xml::write(&said.message)))
     }

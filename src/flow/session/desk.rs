@@ -17,7 +17,7 @@ use crate::{
         clock::{Mint, Timestamp},
         id::SessionKey,
     },
-    protocol::dm1::{Account, Answer, Context, Ending, Event, Machine, Step},
+    protocol::dm1::{Account, Answer, Ending, Event, Machine, Step},
     wire::syncml::Message,
 };
 
@@ -135,7 +135,7 @@ impl<'a> Desk<'a> {
         self.touched |= self.known.user_agent != agent;
         self.known.user_agent = agent;
         self.classify();
-        let session = self.session.as_ref().map_or_else(|| self.machine.session_id().to_owned(), |s| s.dm_session_id.to_string());
+        let session = self.machine.session_id().to_owned();
         tracing::info!(device.id = %self.device.device_id, session.id = %session, server_initiated, "Session opened");
         self.take_up(server_initiated, &session)
     }
@@ -194,7 +194,7 @@ impl<'a> Desk<'a> {
         let flow = self.flow;
         let cx = flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
         let before = self.machine.clone();
-        let (machine, said) = before.clone().answer(&cx, self.mint.as_mut());
+        let (machine, said) = before.clone().answer(&cx);
         match answer::build(said.clone(), &flow.depot).await {
             Ok(body) => {
                 self.machine = machine;
@@ -213,7 +213,7 @@ impl<'a> Desk<'a> {
     }
 
     fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<Unit, Trouble> {
-        let Self { flow, now, mut device, account, known, touched, key, session, machine, work, opened, .. } = self;
+        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, .. } = self;
         let mut unit = super::unit(header);
         let fresh = session.is_none();
         let stored = Stored { started: work.started, answer: Some(kept), machine };
@@ -247,12 +247,7 @@ impl<'a> Desk<'a> {
         }
         unit.writes.extend(inventory);
         unit.writes.extend(learned);
-        let _ = flow;
         Ok(unit)
-    }
-
-    pub(super) fn session_cx(&self) -> Context<'_> {
-        self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     scomo::{
         inventory::Inventory,
         outcome::ReportItem,
-        procedure::turn::{Ending, Failure},
+        procedure::turn::Ending,
     },
 };
 
@@ -294,10 +294,9 @@ impl Desk<'_> {
     fn finish(&mut self, ending: Ending) -> Result<(), Trouble> {
         let Some(mut job) = self.work.job.take() else { return Ok(()) };
         if let Some(step) = job.record.plan.steps.first()
-            && let Ending::Failed(Failure { code, device_code, .. }) = &ending
+            && let Ending::Failed(failure) = &ending
         {
-            let tried =
-                Tried { way: step.chosen.way, code: *code, device_code: *device_code, notify: self.work.posted };
+            let tried = Tried::new(step.chosen.way, failure, self.work.posted);
             job.record.tried.push(tried);
         }
         let ending = record::ending(ending);
