@@ -146,7 +146,8 @@ impl Moving {
     fn report_awaited(&mut self, cx: &Cx<'_>) {
         match self.life.state {
             State::InSession | State::AwaitingUser => {
-                let by = self.report_due(cx);
+                // Awaited again in a later session it is due as before, unless it was late and the device showed that it still works.
+                let by = self.life.report_by.filter(|by| *by > cx.now).unwrap_or_else(|| self.report_due(cx));
                 self.life.report_by = Some(by);
                 self.life.troubles = 0;
                 self.go(State::AwaitingReport, by);

@@ -272,6 +272,12 @@ fn a_late_report_is_looked_for_on_the_device_before_giving_up() {
 }
 
 #[test]
+fn a_session_in_between_does_not_put_the_report_off() {
+    let awaited = Story::in_session().then([Event::ReportAwaited]).later(mins(40));
+    assert_eq!(awaited.then([Event::SessionOpened, Event::ReportAwaited]).due(), (Errand::Wake, 20));
+}
+
+#[test]
 fn the_last_look_comes_before_the_deadline() {
     let story = Story::new(Notify::Auto).later(mins(23 * 60 + 30));
     let awaited = story.then([Event::Queued, Event::Due, Event::Notified, Event::SessionOpened, Event::ReportAwaited]);
