@@ -56,6 +56,7 @@ pub mod job {
     pub mod life;
     pub mod plan;
     pub mod procedure;
+    pub mod record;
     pub mod retry;
     pub mod selection;
 }
@@ -73,10 +74,14 @@ pub mod contract {
 /// What touches the world, each part with its own settings.
 #[cfg(feature = "server")]
 pub mod infra {
+    pub mod account;
     pub mod broker;
+    pub mod catalogue;
     pub mod courier;
     pub mod depot;
     pub mod driver;
+    pub mod jobs;
+    pub mod known;
     pub mod store;
     pub mod system;
     pub mod telemetry;
