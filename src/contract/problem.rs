@@ -8,25 +8,49 @@ pub mod read;
 
 /// A refusal: what is wrong, where, and under which stable code. `docs/errors.md` gives each code's meaning and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(into = "Shape", from = "Shape")]
 #[error("{detail}")]
 pub struct Problem {
-    /// `urn:scomo:problem:<code>`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The code in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The stable code.
+    /// The stable code; status and title follow from it.
     pub code: Code,
     /// What happened this time, a sentence.
     pub detail: String,
     /// Each fault of the input, with its place; empty where the fault has none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
     /// Finds the refusal in the logs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+}
+
+/// As it is written.
+#[derive(Serialize, Deserialize)]
+struct Shape {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    status: u16,
+    code: Code,
+    detail: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+impl From<Problem> for Shape {
+    fn from(problem: Problem) -> Self {
+        let Problem { code, detail, errors, trace_id } = problem;
+        let kind = format!("urn:scomo:problem:{code}");
+        Self { kind, title: code.title().to_owned(), status: code.status(), code, detail, errors, trace_id }
+    }
+}
+
+impl From<Shape> for Problem {
+    fn from(shape: Shape) -> Self {
+        let Shape { kind: _, title: _, status: _, code, detail, errors, trace_id } = shape;
+        Self { code, detail, errors, trace_id }
+    }
 }
 
 /// One fault of an input.
@@ -44,15 +68,16 @@ impl Problem {
     /// A refusal without a place in the input.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            kind: format!("urn:scomo:problem:{code}"),
-            title: code.title().to_owned(),
-            status: code.status(),
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            trace_id: None,
-        }
+        Self { code, detail: detail.into(), errors: Vec::new(), trace_id: None }
+    }
+
+    /// The content type of a problem over HTTP.
+    pub const CONTENT_TYPE: &str = "application/problem+json";
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.code.status()
     }
 
     /// The refusal of an input that could be read but not taken.
@@ -175,8 +200,11 @@ mod tests {
     #[test]
     fn a_problem_has_the_shape_of_rfc_9457() {
         let fault = Fault::new("/targets/devices", Code::Empty, "must name at least one device");
+        let problem = Problem::invalid(vec![fault]).traced("t1");
+        let written = serde_json::to_value(&problem).unwrap();
+        assert_eq!(serde_json::from_value::<Problem>(written.clone()).unwrap(), problem);
         assert_eq!(
-            serde_json::to_value(Problem::invalid(vec![fault]).traced("t1")).unwrap(),
+            written,
             json!({
                 "type": "urn:scomo:problem:invalid_input", "title": "Input refused", "status": 422, "code": "invalid_input",
                 "detail": "/targets/devices: must name at least one device",
@@ -195,10 +223,11 @@ mod tests {
 
     #[test]
     fn every_code_is_documented_as_the_program_means_it() {
-        let rows: String = Code::ALL
+        let rows: Vec<_> = Code::ALL
             .iter()
             .map(|c| format!("| `{c}` | {} | {} | {} |\n", c.status(), c.meaning(), c.remedy()))
             .collect();
+        let rows = rows.concat();
         assert!(
             include_str!("../../docs/errors.md").contains(&rows),
             "docs/errors.md must have exactly these rows:\n{rows}"

@@ -281,13 +281,9 @@ fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, c) in one.to_lowercase().chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for ((d, pair), up) in
-            other.iter().zip(row.windows(2)).map(|(d, pair)| (d, pair, pair.last())).map(|(d, p, u)| ((d, p), u))
-        {
-            let diagonal = pair.first().copied().unwrap_or(0) + usize::from(*d != c);
-            left = diagonal.min(left + 1).min(up.copied().unwrap_or(0) + 1);
+        let (mut next, mut left) = (vec![i + 1], i + 1);
+        for (d, (diagonal, up)) in other.iter().zip(row.iter().zip(row.iter().skip(1))) {
+            left = (diagonal + usize::from(*d != c)).min(left + 1).min(up + 1);
             next.push(left);
         }
         row = next;

@@ -144,7 +144,7 @@ fn what_comes_later_is_refused_by_name() {
         "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
     });
     let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status, problem.errors.len()), (422, 7));
+    assert_eq!((problem.status(), problem.errors.len()), (422, 7));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
     assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
     for kind in ["inventory", "command", "bootstrap"] {

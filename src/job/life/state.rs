@@ -10,6 +10,7 @@ use crate::{
         retry::{Failure, FailureClass},
     },
     model::clock::Timestamp,
+    scomo::outcome::ResultCode,
 };
 
 /// Where a job stands.
@@ -317,7 +318,9 @@ impl From<Failure> for JobResult {
 impl From<procedure::Ending> for Ending {
     fn from(ending: procedure::Ending) -> Self {
         match ending {
-            procedure::Ending::Succeeded { code, confirmed: _ } => Self::Succeeded { code: code.map(|c| c.number()) },
+            procedure::Ending::Succeeded { code, confirmed: _ } => {
+                Self::Succeeded { code: code.map(ResultCode::number) }
+            }
             procedure::Ending::AlreadyDone => Self::AlreadyDone,
             procedure::Ending::Failed(failure) => Self::Failed(failure.into()),
             procedure::Ending::Declined { code } => Self::Declined { code: Some(code.number()) },
@@ -330,7 +333,7 @@ impl From<procedure::Ending> for Ending {
 impl From<procedure::Failure> for Failure {
     fn from(failure: procedure::Failure) -> Self {
         Self {
-            code: failure.code.map(|c| c.number()),
+            code: failure.code.map(ResultCode::number),
             device_code: failure.device_code,
             class: match failure.class {
                 procedure::FailureClass::Client => FailureClass::Client,

@@ -4,7 +4,7 @@ use super::{
     graph::{every_step, graph, mermaid},
     *,
 };
-use crate::job::retry::Failure;
+use crate::job::retry::{Failure, FailureClass};
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -44,7 +44,7 @@ impl Story {
         self
     }
 
-    fn to_deadline(mut self) -> Self {
+    fn at_deadline(mut self) -> Self {
         self.now = self.life.deadline();
         self
     }
@@ -91,41 +91,55 @@ fn every_state_is_reached_and_no_end_is_left() {
 }
 
 #[test]
-fn every_step_keeps_the_rules_of_the_house() {
-    let steps = every_step();
-    assert!(steps.len() > 1000, "only {} steps tried", steps.len());
-    for tried in steps {
-        let (was, life, effects) = (tried.before.state().name(), &tried.next.life, &tried.next.effects);
-        let is = life.state().name();
-        let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Tell(_))).collect();
-        let dues: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Due { .. })).collect();
-        if was.is_terminal() {
-            assert_eq!(life, &tried.before, "an end changed: {tried:?}");
-            let late = effects.iter().any(|e| matches!(e, Effect::LateResult { .. }));
-            assert_eq!(late, matches!(tried.event, Event::Finished(_)), "{tried:?}");
-            assert!(told.is_empty() && dues.is_empty(), "{tried:?}");
+fn an_end_never_changes_and_tells_only_of_late_results() {
+    for tried in every_step().into_iter().filter(|t| t.before.state().name().is_terminal()) {
+        assert_eq!(tried.next.life, tried.before, "{tried:?}");
+        let late = tried.next.effects.iter().any(|e| matches!(e, Effect::LateResult { .. }));
+        assert_eq!(late, matches!(tried.event, Event::Finished(_)), "{tried:?}");
+        let other = |e: &Effect| !matches!(e, Effect::LateResult { .. } | Effect::ClearDue);
+        assert!(!tried.next.effects.iter().any(other), "{tried:?}");
+    }
+}
+
+#[test]
+fn every_live_job_has_one_due_row_at_its_deadline_or_earlier() {
+    for tried in every_step().into_iter().filter(|t| !t.before.state().name().is_terminal()) {
+        let (effects, due) = (&tried.next.effects, tried.next.life.due());
+        let set: Vec<_> = effects
+            .iter()
+            .filter_map(|e| if let Effect::Due { errand, at } = e { Some((*errand, *at)) } else { None })
+            .collect();
+        let Some((_, at)) = due else {
+            assert!(set.is_empty() && effects.contains(&Effect::ClearDue), "{tried:?}");
             continue;
-        }
-        assert_eq!(told.len(), usize::from(was != is && is.is_told()), "{tried:?}");
-        assert_eq!(effects.contains(&Effect::ClearDue), is.is_terminal(), "{tried:?}");
-        assert_eq!(
-            effects.contains(&Effect::RevokeGrants),
-            is.is_terminal() || life.attempt() > tried.before.attempt()
-        );
-        assert!(dues.len() <= 1 && (is.is_terminal() || tried.event != Event::Due || dues.len() == 1), "{tried:?}");
-        assert!(
-            is.is_terminal() || dues.len() == 1 || life.due() == tried.before.due(),
-            "its due row is wrong: {tried:?}"
-        );
-        assert!(life.due().is_none_or(|(_, at)| at <= life.deadline()), "{tried:?}");
-        if tried.event == Event::Due && tried.now >= tried.before.deadline() {
-            let end = if tried.before.exec_outstanding() { Outcome::InDoubt } else { Outcome::Expired };
-            assert_eq!(is, StateName::Over(end), "{tried:?}");
-        }
-        assert!(
-            !matches!(life.state(), State::Accepted | State::Waiting { .. } | State::Notified)
-                || !life.exec_outstanding()
-        );
+        };
+        assert!(at <= tried.next.life.deadline(), "{tried:?}");
+        // The row that fired is gone, and a new state has a new row; else the one that is there stays right.
+        let changed = tried.next.life.state().name() != tried.before.state().name();
+        let kept = set.is_empty() && tried.event != Event::Due && !changed && due == tried.before.due();
+        assert!(kept || set == [due.unwrap()], "{tried:?}");
+    }
+}
+
+#[test]
+fn a_deadline_that_passes_ends_the_job_by_what_the_device_was_told() {
+    let fired = |t: &graph::Tried| t.event == Event::Due && t.now >= t.before.deadline();
+    for tried in every_step().into_iter().filter(|t| fired(t) && !t.before.state().name().is_terminal()) {
+        let end = if tried.before.exec_outstanding() { Outcome::InDoubt } else { Outcome::Expired };
+        assert_eq!(tried.next.life.state().name(), StateName::Over(end), "{tried:?}");
+    }
+}
+
+#[test]
+fn a_job_that_has_not_its_device_leaves_nothing_running_there() {
+    for tried in every_step() {
+        let (before, life) = (&tried.before, &tried.next.life);
+        let (name, over) = (life.state().name(), before.state().name().is_terminal());
+        assert!(name.is_terminal() || name.holds_device() || !life.exec_outstanding(), "{tried:?}");
+        let told = tried.next.effects.contains(&Effect::Tell(name));
+        assert_eq!(told, before.state().name() != name && name.is_told(), "{tried:?}");
+        let gone = !over && (name.is_terminal() || life.attempt() > before.attempt());
+        assert_eq!(tried.next.effects.contains(&Effect::RevokeGrants), gone, "{tried:?}");
     }
 }
 
@@ -164,7 +178,7 @@ fn a_silent_device_is_woken_again_ever_more_rarely() {
         assert_eq!((story.state(), story.due()), ("waiting", (Errand::Wake, pause)));
         story = story.later(mins(pause)).then([Event::Due, Event::Notified]);
     }
-    let end = story.to_deadline().then([Event::Due]);
+    let end = story.at_deadline().then([Event::Due]);
     assert_eq!((end.state(), end.over().reason), ("expired", Some(Reason::Deadline)));
 }
 
@@ -253,8 +267,14 @@ fn a_late_report_is_looked_for_on_the_device_before_giving_up() {
     assert!(looking.state() == "in_session" && looking.life.report_late(looking.now));
     let working = looking.then([Event::ReportAwaited]);
     assert!(!working.life.report_late(working.now), "the device still works: its time starts again");
-    let end = working.to_deadline().then([Event::Due]);
+    let end = working.at_deadline().then([Event::Due]);
     assert_eq!((end.state(), end.over().reason), ("in_doubt", Some(Reason::Deadline)));
+}
+
+#[test]
+fn a_session_in_between_does_not_put_the_report_off() {
+    let awaited = Story::in_session().then([Event::ReportAwaited]).later(mins(40));
+    assert_eq!(awaited.then([Event::SessionOpened, Event::ReportAwaited]).due(), (Errand::Wake, 20));
 }
 
 #[test]
@@ -303,16 +323,39 @@ fn a_question_to_the_user_is_not_waited_for_without_end() {
 
 #[test]
 fn every_outcome_reason_and_class_is_documented_as_the_program_means_it() {
-    let outcomes: String =
+    let outcomes: Vec<_> =
         Outcome::ALL.iter().map(|o| format!("| `{o}` | {} | {} |\n", o.meaning(), o.remedy())).collect();
-    let reasons: String =
+    let reasons: Vec<_> =
         Reason::ALL.iter().map(|r| format!("| `{r}` | {} | {} |\n", r.meaning(), r.remedy())).collect();
-    let classes: String =
+    let classes: Vec<_> =
         FailureClass::ALL.iter().map(|c| format!("| `{}` | {} |\n", c.as_str(), c.meaning())).collect();
-    for rows in [outcomes, reasons, classes] {
+    for rows in [outcomes, reasons, classes].map(|rows| rows.concat()) {
         assert!(
             include_str!("../../../docs/errors.md").contains(&rows),
             "docs/errors.md must have exactly these rows:\n{rows}"
         );
     }
+}
+
+#[test]
+fn the_words_of_the_procedure_become_those_of_the_job() {
+    use crate::{job::procedure, scomo::outcome::ResultCode};
+    let failure = procedure::Failure {
+        code: Some(ResultCode::new(1501)),
+        device_code: None,
+        class: procedure::FailureClass::Server,
+        retryable: true,
+        text: "no answer".to_owned(),
+    };
+    let (outcome, _, result) = Ending::from(procedure::Ending::Failed(failure)).into_parts();
+    let expected = JobResult {
+        code: Some(1501),
+        class: Some(FailureClass::Server),
+        retryable: Some(true),
+        device_code: None,
+        text: "no answer".to_owned(),
+    };
+    assert_eq!((outcome, result), (Outcome::Failed, expected));
+    let declined = Ending::from(procedure::Ending::Declined { code: ResultCode::DECLINED });
+    assert_eq!(declined, Ending::Declined { code: Some(1401) });
 }
