@@ -15,7 +15,6 @@
 mod account;
 mod answer;
 mod auth;
-mod text;
 mod event;
 mod inbound;
 mod incoming;
@@ -26,6 +25,7 @@ pub(in crate::protocol) mod proof;
 mod quirks;
 mod reply;
 mod size;
+mod text;
 mod work;
 
 #[cfg(test)]

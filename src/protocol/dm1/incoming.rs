@@ -182,7 +182,8 @@ fn alert_item(item: Item, known: fn(&str) -> bool) -> Option<AlertItem> {
     if r#type.is_empty() {
         return None;
     }
-    let location = |l: Option<crate::wire::syncml::Location>| l.map(|l| l.uri.trim().to_owned()).filter(|u| !u.is_empty());
+    let location =
+        |l: Option<crate::wire::syncml::Location>| l.map(|l| l.uri.trim().to_owned()).filter(|u| !u.is_empty());
     Some(AlertItem {
         known: known(&r#type),
         r#type,

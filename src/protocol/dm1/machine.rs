@@ -178,7 +178,8 @@ impl Machine {
             }
         }
         if !self.opened {
-            let server_initiated = body.commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1200"));
+            let server_initiated =
+                body.commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1200"));
             log.events.push(Event::Opened { server_initiated });
         }
         if self.abilities != before || (!self.opened && self.abilities != Abilities::default()) {
@@ -189,7 +190,7 @@ impl Machine {
         Ok(self.step(log))
     }
 
-    /// Takes what the procedure wants next; asks run in the order in which they come. What needs no message ends at once, and is
+    /// Takes what the procedure wants next; asks run in the order in which they come, whatever becomes of the earlier ones. What needs no message ends at once, and is
     /// told here: offer what follows from that until nothing does.
     #[must_use = "outcomes that need no message are told here and nowhere else"]
     pub fn offer(&mut self, asks: Vec<Ask>, cx: &Context<'_>) -> Vec<Event> {
@@ -264,7 +265,13 @@ impl Machine {
     }
 
     /// One Status a command, and none of it is looked at (DM 1.x sheet 3.3 no. 1 and 7).
-    fn refuse(&mut self, header: &Header, body: &Body, (code, chal, attempts): (u16, Option<Challenge>, u8), log: &mut Log) {
+    fn refuse(
+        &mut self,
+        header: &Header,
+        body: &Body,
+        (code, chal, attempts): (u16, Option<Challenge>, u8),
+        log: &mut Log,
+    ) {
         let last = chal.is_none();
         self.owe_header(header, code, chal);
         for command in body.commands.iter().filter(|c| !matches!(c, Command::Status(_) | Command::Results(_))) {

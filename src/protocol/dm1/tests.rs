@@ -11,7 +11,8 @@ mod objects;
 mod packages;
 
 use super::{
-    Account, AccountChange, Answer, Context, Event, Machine, Nonces, OwnLimits, Quirks, Scheme, ServerIdentity, Violation,
+    Account, AccountChange, Answer, Context, Event, Machine, Nonces, OwnLimits, Quirks, Scheme, ServerIdentity,
+    Violation,
 };
 use crate::{
     model::{
@@ -223,9 +224,7 @@ pub(super) fn header_status(msg_ref: u32, code: u16, chal: &str) -> String {
 
 /// A challenge of the device.
 pub(super) fn chal(nonce: &str) -> String {
-    format!(
-        "<Chal><Meta><Format>b64</Format><Type>syncml:auth-md5</Type><NextNonce>{nonce}</NextNonce></Meta></Chal>"
-    )
+    format!("<Chal><Meta><Format>b64</Format><Type>syncml:auth-md5</Type><NextNonce>{nonce}</NextNonce></Meta></Chal>")
 }
 
 /// A message of the device of the examples.

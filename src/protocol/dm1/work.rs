@@ -133,7 +133,13 @@ impl Work {
 
     /// The command for `say`; for a piece of a payload as large a one as fits into `room` bytes, and where it was cut. Nothing if
     /// the room is too small for any.
-    pub(super) fn command(&mut self, say: &Say, cmd_id: String, room: u64, quirks: &Quirks) -> Option<(Command, Option<Cut>)> {
+    pub(super) fn command(
+        &mut self,
+        say: &Say,
+        cmd_id: String,
+        room: u64,
+        quirks: &Quirks,
+    ) -> Option<(Command, Option<Cut>)> {
         let command = match (&mut self.plan, say) {
             (Plan::Bytes(bytes), Say::Chunk) => {
                 return bytes.command(cmd_id, room, quirks).map(|(command, cut)| (command, Some(cut)));

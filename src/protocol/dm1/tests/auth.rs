@@ -185,13 +185,21 @@ fn a_device_that_wants_the_server_s_proof_gets_the_same_commands_again() {
     assert_eq!(server_cred(&first), server_md5(nonce(3..9).expose()), "shown before anybody asks");
     assert_eq!(first.message.header.source.name.as_deref(), Some("dm.example.net"));
     // The device's nonce is another one: it runs nothing.
-    let refused = |cmd_ref| format!("<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>401</Data></Status>");
+    let refused = |cmd_ref| {
+        format!(
+            "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>401</Data></Status>"
+        )
+    };
     let body = format!("{}{}{}<Final/>", header_status(1, 401, &chal("AAECAwQFBgc=")), refused(4), refused(5));
     assert_eq!(talk.hear(&message(2, "", &body)), []);
     let again = talk.answer();
     assert_eq!(commands(&again), commands(&first));
     assert_eq!(server_cred(&again), server_md5(&[0, 1, 2, 3, 4, 5, 6, 7]));
-    assert_eq!(talk.account_mut().nonces.server, Some(nonce(0..8)), "the device is authenticated, so its nonce is kept");
+    assert_eq!(
+        talk.account_mut().nonces.server,
+        Some(nonce(0..8)),
+        "the device is authenticated, so its nonce is kept"
+    );
     // Accepted for the session: no more credentials, and the nonce for the next one.
     let body = format!("{}<Final/>", header_status(2, 212, &chal("CAkKCwwNDg8=")));
     talk.hear(&message(3, "", &body));
@@ -234,7 +242,10 @@ fn a_server_without_a_password_cannot_convince_and_says_so() {
     let _ = talk.want(vec![read_of("./A")]);
     talk.answer();
     let events = talk.hear(&message(2, "", &format!("{}<Final/>", header_status(1, 407, &chal("AAEC")))));
-    assert_eq!(events, [Event::Outcome { ask: AskId(1), outcome: Outcome::Unknown }, Event::Ended(Ending::ServerRefused)]);
+    assert_eq!(
+        events,
+        [Event::Outcome { ask: AskId(1), outcome: Outcome::Unknown }, Event::Ended(Ending::ServerRefused)]
+    );
 }
 
 #[test]
