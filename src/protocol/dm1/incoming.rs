@@ -19,8 +19,8 @@ impl Machine {
 
     pub(super) fn take(&mut self, command: Command, cx: &Context<'_>, log: &mut Log) {
         match command {
-            Command::Status(status) => return self.take_status(&status, cx, log),
-            Command::Results(results) => return self.take_results(results, cx, log),
+            Command::Status(status) => self.take_status(&status, cx, log),
+            Command::Results(results) => self.take_results(results, cx, log),
             _ if command.cmd_id().trim().is_empty() => self.owe("", command.name(), 400),
             Command::Alert(alert) => self.take_alert(alert, cx, log),
             Command::Replace(write) => self.take_replace(write, log),

@@ -2,6 +2,7 @@
 
 use super::{
     Answer, Context, Event, Machine, Slot,
+    auth::Challenge,
     machine::{Log, Owed, Turn},
     size,
     work::{Cut, Work},
@@ -26,7 +27,7 @@ impl Machine {
     const ALERT: u64 = 64;
 
     /// Builds the message that answers the last one taken: Statuses, then as many commands as the device's MaxMsgSize has room for.
-    /// Statuses that find no room are left out; the first, for the SyncHdr, always goes.
+    /// Statuses that find no room are left out; the first, for the `SyncHdr`, always goes.
     #[must_use]
     pub fn answer(mut self, cx: &Context<'_>) -> (Self, Answer) {
         let mut message = self.frame(cx);
@@ -151,7 +152,7 @@ impl Machine {
             cmd: owed.cmd.clone(),
             target_refs: owed.target_ref.iter().cloned().collect(),
             source_refs: owed.source_ref.iter().cloned().collect(),
-            chal: owed.chal.as_ref().map(|c| c.chal()),
+            chal: owed.chal.as_ref().map(Challenge::chal),
             data: owed.code.to_string(),
             items: Vec::new(),
         })

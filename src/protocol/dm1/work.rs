@@ -155,7 +155,7 @@ impl Work {
     }
 
     /// Takes the answer to what was said. `lists` tells whether the device knows `?list=`, and learns it.
-    pub(super) fn heard(&mut self, say: Say, reply: Reply, quirks: &Quirks, lists: &mut bool) {
+    pub(super) fn heard(&mut self, say: &Say, reply: Reply, quirks: &Quirks, lists: &mut bool) {
         if self.end.is_some() {
             return;
         }
@@ -163,11 +163,11 @@ impl Work {
         self.end = match (reply.code(), &mut self.plan) {
             (None, _) => Some(Outcome::Unknown),
             (Some(code), Plan::Discover(discover)) => {
-                discover.heard(&say, code, reply.found, todo);
+                discover.heard(say, code, reply.found, todo);
                 None
             }
-            (Some(code), Plan::Read(read)) => read.heard(&say, code, reply.found, todo, lists),
-            (Some(code), Plan::Put(put)) => put.heard(&say, code, todo),
+            (Some(code), Plan::Read(read)) => read.heard(say, code, reply.found, todo, lists),
+            (Some(code), Plan::Put(put)) => put.heard(say, code, todo),
             (Some(code), Plan::Bytes(bytes)) => bytes.heard(code, quirks, todo),
             (Some(code), Plan::Single(single)) => Some(single.heard(code)),
         };

@@ -23,6 +23,8 @@ fn server_cred(answer: &Answer) -> Option<String> {
     answer.message.header.cred.as_ref().map(|c| c.data.clone())
 }
 
+/// As the header of an answer has it.
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be absent")]
 fn server_md5(with: &[u8]) -> Option<String> {
     let digest = proof::digest("dm.example.net", &Secret::new("srv-pw".to_owned()), with);
     Some(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest))
@@ -85,8 +87,8 @@ fn the_nonce_before_is_good_until_the_device_is_seen_with_the_new_one() {
 #[test]
 fn wrong_passwords_end_the_session_after_a_few_tries() {
     let mut talk = Talk::new();
-    for attempts in 1..=2 {
-        assert_eq!(talk.hear(&message(attempts, &md5(b"x"), PKG1)), [Event::AuthFailed { attempts: attempts as u8 }]);
+    for attempts in 1..=2_u8 {
+        assert_eq!(talk.hear(&message(attempts.into(), &md5(b"x"), PKG1)), [Event::AuthFailed { attempts }]);
         assert!(challenge(&talk.answer()).is_some());
     }
     let events = talk.hear(&message(3, &md5(b"x"), PKG1));

@@ -116,7 +116,7 @@ fn a_device_that_knows_no_lists_is_asked_for_one_only_once() {
         let delete = Intent::Delete { at: node("./A/C") };
         let outcomes = talk.run(vec![read_of("./A"), delete, read_of("./B")], device);
         let null = Branch::Leaf(Leaf::null());
-        let tree = [("C", Branch::interior([("", null.clone()); 0])), ("a%20b", Branch::chr("v")), ("Op", null)];
+        let tree = [("C", Branch::Interior(Vec::new())), ("a%20b", Branch::chr("v")), ("Op", null)];
         let tree = Outcome::Read(Branch::interior(tree));
         assert_eq!((outcomes, lists), (vec![tree.clone(), Outcome::Deleted, tree], 1));
     }

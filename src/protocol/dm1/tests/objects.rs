@@ -69,7 +69,7 @@ impl Sink {
 
     fn take(&mut self, verb: &str, write: &Write, item: &Item) {
         let text = item.data.as_ref().and_then(|d| d.text()).unwrap();
-        assert!(text.len() % 4 == 0 && !text.is_empty());
+        assert!(text.len().is_multiple_of(4) && !text.is_empty());
         let size = |meta: &Meta| meta.size.clone();
         if size(&write.meta).or(size(&item.meta)).is_some() {
             self.taken.clear();
