@@ -1,1 +1,10 @@
-//! Logs and metrics.
+//! Logs and metrics: what operators see of the running service.
+//!
+//! Logs go to standard error, one line a fact, with the field names `device.id`, `job.id`, `request.id` and `session.id`
+//! everywhere. Metrics are typed families in one registry, without any global.
+
+mod log;
+mod metrics;
+
+pub use log::{Format, Settings, TelemetryError, init};
+pub use metrics::Metrics;

@@ -1,0 +1,203 @@
+//! Counters, gauges and histograms in the text format of OpenMetrics.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// Upper bounds in seconds: a message is answered in milliseconds, a stalled database shows in seconds.
+const MESSAGE_BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+/// Everything this replica counts. Clones share the counters.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    requests: Family<Verdict, Counter>,
+    sessions_opened: Counter,
+    sessions_closed: Family<Outcome, Counter>,
+    messages: Family<Status, Counter>,
+    message_duration: MessageDuration,
+    jobs_ended: Family<State, Counter>,
+    notifications: Family<Outcome, Counter>,
+    events_relayed: Family<Outcome, Counter>,
+    downloaded: Counter,
+    connections: Family<Listener, Gauge>,
+    outbox_depth: Gauge,
+    due_lag: Gauge<f64, AtomicU64>,
+}
+
+impl Metrics {
+    /// A request was judged: `accepted`, `repeated`, `conflict` or `rejected`.
+    pub fn request(&self, verdict: &'static str) {
+        self.requests.get_or_create(&Verdict { verdict }).inc();
+    }
+
+    /// An authenticated device opened a session.
+    pub fn session_opened(&self) {
+        self.sessions_opened.inc();
+    }
+
+    /// A session ended: `done`, `aborted`, `expired` and the like.
+    pub fn session_closed(&self, outcome: &'static str) {
+        self.sessions_closed.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A device message was answered with this HTTP status, after this long.
+    pub fn message(&self, status: u16, took: Duration) {
+        self.messages.get_or_create(&Status { status }).inc();
+        self.message_duration.0.observe(took.as_secs_f64());
+    }
+
+    /// A job reached the terminal `state`.
+    pub fn job_ended(&self, state: &'static str) {
+        self.jobs_ended.get_or_create(&State { state }).inc();
+    }
+
+    /// A notification was handed to its courier: `sent`, `refused`, `failed`.
+    pub fn notification(&self, outcome: &'static str) {
+        self.notifications.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Events were handed to the bus: `confirmed` or `refused`.
+    pub fn events_relayed(&self, outcome: &'static str, count: u64) {
+        self.events_relayed.get_or_create(&Outcome { outcome }).inc_by(count);
+    }
+
+    /// Payload bytes left for a device by alternate download.
+    pub fn downloaded(&self, bytes: u64) {
+        self.downloaded.inc_by(bytes);
+    }
+
+    /// A connection of this listener opened; dropping the guard says that it closed.
+    #[must_use]
+    pub fn connection(&self, listener: &'static str) -> OpenConnection {
+        let gauge = self.connections.get_or_create_owned(&Listener { listener });
+        gauge.inc();
+        OpenConnection(gauge)
+    }
+
+    /// How many events wait for the bus.
+    pub fn outbox_depth(&self, events: i64) {
+        self.outbox_depth.set(events);
+    }
+
+    /// How long the oldest due errand has waited.
+    pub fn due_lag(&self, lag: Duration) {
+        self.due_lag.set(lag.as_secs_f64());
+    }
+
+    /// All figures in the OpenMetrics text format, with this content type:
+    /// `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail; what is written so far is the best answer if a figure could not be written.
+        let _ = text::encode(&mut text, &self.registry());
+        text
+    }
+
+    fn registry(&self) -> Registry {
+        let mut all = Registry::with_prefix("scomo");
+        all.register("requests", "Requests by verdict", self.requests.clone());
+        all.register("sessions_opened", "Device sessions opened", self.sessions_opened.clone());
+        all.register("sessions_closed", "Device sessions closed, by outcome", self.sessions_closed.clone());
+        all.register("messages", "Device messages answered, by HTTP status", self.messages.clone());
+        all.register_with_unit(
+            "message_duration",
+            "Time from a device message to its answer",
+            Unit::Seconds,
+            self.message_duration.0.clone(),
+        );
+        all.register("jobs_ended", "Jobs that reached a terminal state", self.jobs_ended.clone());
+        all.register("notifications", "Notifications handed to a courier, by outcome", self.notifications.clone());
+        all.register("events_relayed", "Events handed to the bus, by outcome", self.events_relayed.clone());
+        all.register_with_unit(
+            "download",
+            "Payload bytes sent by alternate download",
+            Unit::Bytes,
+            self.downloaded.clone(),
+        );
+        all.register("connections", "Open connections by listener", self.connections.clone());
+        all.register("outbox_depth", "Events that wait for the bus", self.outbox_depth.clone());
+        all.register_with_unit("due_lag", "Age of the oldest due errand", Unit::Seconds, self.due_lag.clone());
+        all
+    }
+}
+
+/// Counts one connection as open for as long as it lives.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge<i64, AtomicI64>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[derive(Debug, Clone)]
+struct MessageDuration(Histogram);
+
+impl Default for MessageDuration {
+    fn default() -> Self {
+        Self(Histogram::new(MESSAGE_BOUNDS))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verdict {
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Listener {
+    listener: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_as_open_metrics() {
+        let metrics = Metrics::default();
+        metrics.request("accepted");
+        metrics.job_ended("succeeded");
+        metrics.message(200, Duration::from_millis(3));
+        metrics.downloaded(4096);
+        let open = metrics.connection("device");
+        let text = metrics.encode();
+        for line in [
+            "scomo_requests_total{verdict=\"accepted\"} 1",
+            "scomo_jobs_ended_total{state=\"succeeded\"} 1",
+            "scomo_messages_total{status=\"200\"} 1",
+            "scomo_message_duration_seconds_count 1",
+            "scomo_download_bytes_total 4096",
+            "scomo_connections{listener=\"device\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
+        }
+        drop(open);
+        assert!(metrics.encode().contains("scomo_connections{listener=\"device\"} 0"));
+    }
+}
