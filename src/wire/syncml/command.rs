@@ -135,7 +135,7 @@ pub struct Status {
     pub cmd_id: String,
     /// `MsgRef`: the message that is answered; empty if absent.
     pub msg_ref: String,
-    /// `CmdRef`: the command that is answered, `0` for the SyncHdr; empty if absent, which means `0`.
+    /// `CmdRef`: the command that is answered, `0` for the `SyncHdr`; empty if absent, which means `0`.
     pub cmd_ref: String,
     /// `Cmd`: the name of the command that is answered.
     pub cmd: String,
@@ -292,7 +292,7 @@ impl Item {
     }
 }
 
-/// `Cred` (DM 1.x sheet 3); only in a SyncHdr.
+/// `Cred` (DM 1.x sheet 3); only in a `SyncHdr`.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cred {
     /// `Meta`: Type names the scheme, Format the encoding.
