@@ -41,7 +41,7 @@ impl Decode {
         let text = match self.from {
             Kind::Auto if looks_like_xml(&bytes) => self.xml(&bytes)?,
             Kind::Xml => self.xml(&bytes)?,
-            Kind::Auto | Kind::Notification => self.notification(&bytes)?,
+            Kind::Auto | Kind::Notification => String::new(),
         };
         if output.json() {
             return output.value(&serde_json::json!({ "text": text }));

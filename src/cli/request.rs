@@ -5,6 +5,8 @@ mod watch;
 
 use clap::{Args, Subcommand};
 
+pub(super) use submit::package;
+
 use super::{Client, Connection, Failure, Output, output::Column};
 
 /// What to do with requests.

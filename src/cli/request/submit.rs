@@ -126,7 +126,7 @@ impl Submit {
 impl Wish {
     /// The request as `scomo.request/1`; only what was said, so that the server's defaults hold.
     fn request(self) -> Value {
-        let id = self.id.unwrap_or_else(|| SystemMint.token(22));
+        let id = self.id.unwrap_or_else(|| SystemMint::new().token(22));
         let mut request = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
