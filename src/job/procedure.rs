@@ -1,1 +1,75 @@
-//! What a session drives.
+//! The procedure of a job: the value that a session drives.
+//!
+//! It is consumed to advance and serialises between messages. The words it speaks with its driver are those of
+//! [`scomo::procedure`](crate::scomo::procedure).
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::scomo::procedure::{
+    errand::{Action, Chosen, Component, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
+    turn::{Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
+};
+use crate::{
+    model::{clock::Mint, id::Correlator},
+    scomo::procedure::Scomo,
+};
+
+/// What a job does on its device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Procedure {
+    /// Software component management.
+    Scomo(Scomo),
+}
+
+/// A procedure after an input, and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// To be stored in place of the old value.
+    pub procedure: Procedure,
+    /// To be carried out in order.
+    pub effects: Vec<Effect>,
+}
+
+impl Procedure {
+    /// A procedure that has not begun.
+    #[must_use]
+    pub const fn new(errand: Errand) -> Self {
+        Self::Scomo(Scomo::new(errand))
+    }
+
+    /// The same errand as a fresh attempt, which remembers the correlators of earlier ones: their failures no longer count.
+    #[must_use]
+    pub fn again(self) -> Self {
+        match self {
+            Self::Scomo(scomo) => Self::Scomo(scomo.again()),
+        }
+    }
+
+    /// Takes an input and advances.
+    #[must_use]
+    pub fn handle(self, input: Input, cx: &Context<'_>, mint: &mut dyn Mint) -> Turn {
+        match self {
+            Self::Scomo(scomo) => {
+                let (scomo, effects) = scomo.handle(input, cx, mint);
+                Turn { procedure: Self::Scomo(scomo), effects }
+            }
+        }
+    }
+
+    /// The correlator of the Exec whose report is awaited, or whose fate is unknown.
+    #[must_use]
+    pub const fn awaiting(&self) -> Option<&Correlator> {
+        match self {
+            Self::Scomo(scomo) => scomo.awaiting(),
+        }
+    }
+
+    /// Whether it has finished.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Scomo(scomo) => scomo.is_over(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a SCOMO procedure is sent to do, and the excerpt of a delivery package that it needs for that.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    id::{ComponentId, PackageId},
+    tree::Payload,
+};
+
+/// What a SCOMO procedure is sent to do on one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Bring a delivery package to the device; which one is asked with [`Need::Selection`](super::turn::Need::Selection).
+    Download {
+        /// The end wanted.
+        action: Action,
+    },
+    /// Run an operation on a package that the device already holds under `Inventory/Delivered`.
+    OperatePackage {
+        /// Which operation.
+        operation: PackageOperation,
+        /// The PkgIDs that count as the package, best first: those of the versions that the request allows, then the bare
+        /// package id. Letter case is ignored.
+        pkg_ids: Vec<String>,
+    },
+    /// Run an operation on a deployment component under `Inventory/Deployed`.
+    OperateComponent {
+        /// Which operation.
+        operation: ComponentOperation,
+        /// The component.
+        component: ComponentId,
+    },
+}
+
+/// The end that a download wants (contract "Request", `action`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The package lies on the device, not installed.
+    Deliver,
+    /// Its components are installed and active.
+    Install,
+    /// Its components are installed and inactive.
+    InstallInactive,
+}
+
+/// What may be done with a delivered package (SCOMO sheet 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageOperation {
+    /// Install and activate its components.
+    Install,
+    /// Install its components, inactive.
+    InstallInactive,
+    /// Erase the package; its components stay.
+    Remove,
+}
+
+/// What may be done with a deployment component (SCOMO sheet 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentOperation {
+    /// Make it run.
+    Activate,
+    /// Make it rest.
+    Deactivate,
+    /// Erase it.
+    Remove,
+}
+
+/// What a procedure knows of a delivery package: an excerpt of its manifest, kept with the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// The package.
+    pub id: PackageId,
+    /// Its version, as the manifest writes it.
+    pub version: String,
+    /// The PkgID written to devices, unique per version; [`object::pkg_id`](crate::scomo::object::pkg_id) makes one.
+    pub pkg_id: String,
+    /// `Name`, shown to users.
+    pub name: String,
+    /// `Description`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `InstallParams`, handed to the device's installer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install_params: Option<String>,
+    /// `EnvType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_type: Option<String>,
+    /// The bytes; their MIME type is written as `PkgType`.
+    pub payload: Payload,
+    /// The deployment components that it installs; empty where the manifest names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
+}
+
+/// A deployment component that a package installs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// `Inventory/Deployed/<X>/ID`.
+    pub id: ComponentId,
+    /// The version that the package brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A package that selection chose for a device, and the way it is to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The package.
+    pub package: Package,
+    /// How its bytes reach the device.
+    pub way: Way,
+}
+
+/// How a package's bytes reach a device (SCOMO sheet 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Written into the tree, in this session.
+    Direct,
+    /// Fetched by the device from a URL.
+    Alternate(Mechanism),
+}
+
+/// What lies at the PkgURL of an alternate download (SCOMO sheet 5.1 no. 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// The package itself.
+    Package,
+    /// A download descriptor (DLOTA) that names the package.
+    Descriptor,
+}

@@ -1,0 +1,227 @@
+//! The driver's side of a procedure: what is fed in, what comes out, and how it ends.
+//!
+//! The flow feeds [`Input`]s and carries out [`Effect`]s in their order. A `Need` is answered within the same message; an `Ask`
+//! goes to the dialogue, whose outcome comes back with its number. At most one ask is outstanding.
+
+use serde::{Deserialize, Serialize};
+
+use super::errand::{Chosen, Mechanism, Package};
+use crate::{
+    model::{
+        device::DevDetail,
+        id::Correlator,
+        tree::{Ask, AskId, Instance, Outcome},
+    },
+    scomo::{
+        inventory::Inventory,
+        outcome::{ReportItem, ResultCode},
+    },
+};
+
+/// Settings of a device class that this pillar follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quirks {
+    /// Where to look for the SCOMO root on devices that cannot list their roots (SCOMO sheet 1.1).
+    pub roots: Vec<String>,
+    /// What to put at PkgURL.
+    pub alternate: Alternate,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        let roots = crate::scomo::object::WELL_KNOWN_ROOTS.iter().map(|r| (*r).to_owned()).collect();
+        Self { roots, alternate: Alternate::Auto }
+    }
+}
+
+/// The device class's word on [`Mechanism`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alternate {
+    /// A descriptor, until the device has shown that it cannot read one.
+    #[default]
+    Auto,
+    /// Always the package itself.
+    Package,
+    /// Always a descriptor.
+    Descriptor,
+}
+
+/// What a procedure may read while it handles an input; never stored with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The management object instances known of this device from earlier sessions; may be stale.
+    pub roots: &'a [Instance],
+    /// The device class's settings.
+    pub quirks: &'a Quirks,
+    /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
+    pub report_late: bool,
+}
+
+/// What happens to a procedure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// An authenticated session with the device is open. Fed once a session; reports of the device's first package are fed
+    /// before it, so that what they tell need not be asked.
+    Started,
+    /// How an ask ended.
+    Outcome {
+        /// The ask.
+        ask: AskId,
+        /// Its end.
+        outcome: Outcome,
+    },
+    /// A generic alert of type [`OperationComplete`](crate::scomo::outcome::is_operation_complete) came in an authenticated
+    /// session.
+    Report {
+        /// As the alert carries it.
+        correlator: Option<Correlator>,
+        /// `Item/Source/LocURI`; empty where the device left it out.
+        source: String,
+        /// One an item; empty if none could be read.
+        results: Vec<ReportItem>,
+    },
+    /// The answer to [`Need::Selection`].
+    Selected(Selected),
+    /// The answer to [`Need::Grant`]: what to write as PkgURL.
+    Granted {
+        /// Absolute URL, at most 255 bytes.
+        url: String,
+    },
+    /// The session ended before the procedure did, in whatever way. Also fed, before `Started`, when a new session replaces one
+    /// whose end nobody saw.
+    SessionEnded,
+}
+
+/// What selection says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selected {
+    /// This package, this way.
+    Chosen(Box<Chosen>),
+    /// The device has it already.
+    AlreadyDone,
+    /// Nothing in the catalogue applies to this device, or it cannot be brought there.
+    Nothing {
+        /// A sentence each.
+        reasons: Vec<String>,
+    },
+    /// A rule or the choice of the way reads DevDetail, which nobody has asked for yet.
+    Undecided {
+        /// What was missing, a sentence each.
+        reasons: Vec<String>,
+    },
+}
+
+/// What a procedure wants, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Have the dialogue do this and feed the outcome.
+    Ask(Ask),
+    /// Decide this and feed the answer, before the message is answered.
+    Need(Need),
+    /// Store what was learnt of the device.
+    Learned(Fact),
+    /// A line for the job's history.
+    Note(String),
+    /// The device works on the Exec with this correlator and will report; the session may end.
+    AwaitReport {
+        /// Of the Exec.
+        exec: Correlator,
+    },
+    /// The procedure is over; always the last effect, and no input changes anything after it.
+    Finished(Ending),
+}
+
+/// What a procedure cannot decide itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// Which package, and how; the inventory was learnt just before. Answered by [`Input::Selected`].
+    Selection,
+    /// A URL under which the device may fetch the package. Answered by [`Input::Granted`].
+    Grant {
+        /// What has to lie there.
+        mechanism: Mechanism,
+        /// What is to be fetched.
+        package: Box<Package>,
+    },
+}
+
+/// What was learnt of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// `./DevDetail`; empty if the device does not let it be read.
+    Detail(DevDetail),
+    /// What its SCOMO object holds.
+    Inventory(Inventory),
+    /// Where its management objects of one kind are; replaces what was known of that kind.
+    Roots(Vec<Instance>),
+}
+
+/// How a procedure ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// What was wanted is so.
+    Succeeded {
+        /// What the device reported; absent where a plain status or the inventory said it.
+        code: Option<ResultCode>,
+        /// The inventory was read back afterwards and shows it.
+        confirmed: bool,
+    },
+    /// It was so before anything was done.
+    AlreadyDone,
+    /// It was tried and failed.
+    Failed(Failure),
+    /// The device's user said no (1401); not tried again by itself.
+    Declined {
+        /// What the device reported.
+        code: ResultCode,
+    },
+    /// It makes no sense on this device.
+    NotApplicable {
+        /// A sentence each.
+        reasons: Vec<String>,
+    },
+    /// An Exec was sent and neither report nor tree tells its end.
+    InDoubt {
+        /// What the tree said last.
+        text: String,
+    },
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The SCOMO result code, where there was one.
+    pub code: Option<ResultCode>,
+    /// The DM status code of the refused command, where there was one.
+    pub device_code: Option<u16>,
+    /// Where the fault lies.
+    pub class: FailureClass,
+    /// Another attempt may end otherwise.
+    pub retryable: bool,
+    /// What happened, a sentence.
+    pub text: String,
+}
+
+/// Where the fault of a failed attempt lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The device or its user: result codes 1400 to 1499.
+    Client,
+    /// The alternate download server: result codes 1500 to 1599.
+    Server,
+    /// The device refused a DM command.
+    Refused,
+    /// The device lacks the ability.
+    Incapable,
+    /// No report came and the tree shows the failure or no result.
+    Silent,
+}
