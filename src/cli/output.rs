@@ -15,7 +15,7 @@ pub struct Output {
 }
 
 /// A column of a table: its head, and the JSON Pointer of what stands in it.
-pub type Column = (&'static str, &'static str);
+pub(super) type Column = (&'static str, &'static str);
 
 impl Output {
     /// For machines (`json`) or for people.
@@ -88,7 +88,7 @@ impl Output {
 
 /// A table for people, as wide as the terminal.
 #[must_use]
-pub fn table(rows: &[Value], columns: &[Column]) -> String {
+pub(super) fn table(rows: &[Value], columns: &[Column]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
@@ -98,7 +98,7 @@ pub fn table(rows: &[Value], columns: &[Column]) -> String {
 
 /// What stands at `pointer`, as a person reads it.
 #[must_use]
-pub fn cell(value: &Value, pointer: &str) -> String {
+pub(super) fn cell(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

@@ -25,7 +25,7 @@ pub(super) const EXAMPLE: &str = "Examples:
 const LARGEST: u64 = 1024 * 1024;
 
 #[derive(Debug, Args)]
-pub(super) struct Submit {
+pub(in crate::cli) struct Submit {
     /// A file that holds the request, or `-` for standard input
     #[arg(conflicts_with_all = ["devices", "package", "action", "operation", "component", "id"])]
     file: Option<String>,

@@ -36,7 +36,7 @@ impl Settings {
 
     fn check_doors(&self, found: &mut Vec<Complaint>) {
         let mut complain = |key, what: String| found.push(Complaint { key, what });
-        if self.admin.auth == AuthMode::None && !self.admin.listen.ip().is_loopback() {
+        if self.admin.auth == AuthMode::ThisMachine && !self.admin.listen.ip().is_loopback() {
             complain("admin.auth", open(self.admin.listen));
         }
         if self.admin.auth == AuthMode::Tokens && self.admin.tokens.is_empty() {

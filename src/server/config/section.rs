@@ -36,39 +36,6 @@ impl<'de> Deserialize<'de> for BusUrl {
     }
 }
 
-/// `[depot]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Depot {
-    /// Where payloads lie.
-    pub url: DepotUrl,
-}
-
-/// Where the catalogue's folders are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DepotUrl {
-    /// In a directory of this machine.
-    Directory(PathBuf),
-}
-
-impl<'de> Deserialize<'de> for DepotUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.split_once("://") {
-            None if text.is_empty() => Err(de::Error::custom("the depot needs a directory")),
-            None => Ok(Self::Directory(text.into())),
-            Some(("file", _)) => {
-                let path = Url::parse(&text).ok().and_then(|url| url.to_file_path().ok());
-                path.map(Self::Directory).ok_or_else(|| de::Error::custom(format!("{text:?} names no directory")))
-            }
-            Some(("s3" | "gs" | "az", _)) => Err(de::Error::custom(format!(
-                "{text:?} needs the feature `cloud`, which this build does not have; name a directory"
-            ))),
-            Some((scheme, _)) => Err(de::Error::custom(format!("a depot cannot be at {scheme}://; name a directory"))),
-        }
-    }
-}
-
 /// `[device]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,7 +94,8 @@ pub enum AuthMode {
     /// Whoever shows a token.
     Tokens,
     /// Everyone on this machine.
-    None,
+    #[serde(rename = "none")]
+    ThisMachine,
 }
 
 /// `[[admin.tokens]]`.

@@ -55,6 +55,8 @@ fn setting(
         return Ok((path, toml::Value::String(text.trim_end_matches(['\r', '\n']).to_owned())));
     }
     let value = match default_of(defaults, &path) {
+        // What has no default is text or a list.
+        None if text.starts_with('[') => parse(text).unwrap_or_else(|_| toml::Value::String(text.to_owned())),
         None | Some(toml::Value::String(_)) => toml::Value::String(text.to_owned()),
         Some(_) => parse(text).map_err(|source| LoadError::Variable { variable: name.to_owned(), source })?,
     };

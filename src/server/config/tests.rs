@@ -34,7 +34,7 @@ fn from_environment(variables: &[(&str, &str)]) -> Result<Settings, LoadError> {
 fn the_defaults_are_whole() {
     let settings = Settings::load(None, &BTreeMap::new()).unwrap();
     assert_eq!(settings.device.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.admin.auth, AuthMode::None);
+    assert_eq!(settings.admin.auth, AuthMode::ThisMachine);
     assert_eq!(settings.job.default_deadline, Duration::from_hours(720));
 }
 
@@ -83,7 +83,6 @@ fn a_wrong_value_is_named_with_its_key() {
         ("SCOMO__JOB__DEFAULT_DEADLINE", "soon", "SCOMO__JOB__DEFAULT_DEADLINE"),
         ("SCOMO__JOB__RETRY__LIMIT", "many", "SCOMO__JOB__RETRY__LIMIT"),
         ("SCOMO__DEVICE__LISTEN", "localhost", "SCOMO__DEVICE__LISTEN"),
-        ("SCOMO__DEPOT__URL", "s3://bucket", "feature `cloud`"),
         ("SCOMO__BUS__URL", "amqp://broker", "no AMQP bus yet"),
         ("SCOMO__ADMIN__TOKENS", "[{ name = 'x', hash = 'md5:0', roles = ['read'] }]", "sha256sum"),
     ] {

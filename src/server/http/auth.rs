@@ -43,7 +43,7 @@ impl Doorkeeper {
     pub fn new(admin: &Admin) -> Self {
         Self(Arc::new(match admin.auth {
             AuthMode::Tokens => Rule::Tokens(admin.tokens.clone()),
-            AuthMode::None => Rule::ThisMachine,
+            AuthMode::ThisMachine => Rule::ThisMachine,
         }))
     }
 
