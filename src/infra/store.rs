@@ -1,1 +1,56 @@
-//! State.
+//! State: all of it is here, so that any replica may take any message and none forgets anything.
+//!
+//! Reads are single statements without a transaction. Everything that changes is a [`Unit`]: a list of [`Write`]s that are made
+//! together or not at all. [`Store::commit`] coalesces the units that wait into one transaction; a unit that lost its
+//! compare-and-set is told so alone. Work to do later is a row of `due` ([`due`]), an event to tell is a row of `outbox`
+//! ([`event`]), written by the unit that causes it.
+//!
+//! The same functions work on PostgreSQL and SQLite. What differs is the text of some statements: `sql/pg` and `sql/lite` hold
+//! statements of the same names. What procedures, dialogues and jobs keep is opaque here ([`json`]), secrets rest encrypted
+//! ([`seal`]).
+
+#[macro_use]
+mod conn;
+pub mod device;
+pub mod due;
+pub mod error;
+pub mod event;
+pub mod grant;
+pub mod job;
+pub mod json;
+mod open;
+pub mod package;
+pub mod page;
+pub mod request;
+pub mod scene;
+pub mod seal;
+pub mod session;
+pub mod settings;
+pub mod sql;
+pub mod unit;
+mod writer;
+
+use std::sync::Arc;
+
+use conn::Inner;
+use writer::Lanes;
+
+pub use error::{CommitError, Conflict, Error};
+pub use json::{Json, SealedJson};
+pub use page::{Cursor, Page};
+pub use seal::Keys;
+pub use settings::Settings;
+pub use unit::{Committed, Unit, Write};
+
+use crate::model::clock::{Clock, Timestamp};
+
+/// The database. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    inner: Inner,
+    lanes: Lanes,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+}

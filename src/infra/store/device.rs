@@ -1,0 +1,213 @@
+//! `device` and `inventory`: who may speak, and what was last known of them.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::model::{
+    clock::Timestamp,
+    digest::Digest,
+    id::{DeviceId, DeviceKey, Tenant},
+};
+
+use super::{Conflict, Error, Json, Page, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
+
+/// A registered device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// The row.
+    pub key: DeviceKey,
+    /// Whose device.
+    pub tenant: Tenant,
+    /// Its name, byte for byte; unique per tenant in its normalised form.
+    pub device_id: DeviceId,
+    /// The user name it authenticates with; the device id where none is kept.
+    pub user_name: Option<String>,
+    /// How it authenticates, as `contract::device` writes it.
+    pub scheme: String,
+    /// A device class that overrides the match by rule.
+    pub class: Option<String>,
+    /// Free words that rules may ask for.
+    pub tags: Vec<String>,
+    /// Where notifications go, by kind of address.
+    pub addresses: BTreeMap<String, String>,
+    /// Secrets and nonces; rests encrypted.
+    pub secrets: SealedJson,
+    /// What is known of it: DevInfo, DevDetail, abilities, User-Agent.
+    pub facts: Json,
+    /// The management objects found on it.
+    pub roots: Json,
+    /// Rises with each change; a put must carry the version that was read.
+    pub version: i64,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When the row last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The inventory of a device as it was last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryRow {
+    /// Whose.
+    pub device: DeviceKey,
+    /// What was read.
+    pub body: Json,
+    /// Digest of the body: whether anything changed.
+    pub digest: Digest,
+    /// When.
+    pub read_at: Timestamp,
+}
+
+row! {
+    /// A row of `device`.
+    DeviceRaw {
+        key: Uuid,
+        tenant: String,
+        device_id: String,
+        user_name: Option<String>,
+        scheme: String,
+        class: Option<String>,
+        tags: String,
+        addresses: String,
+        secrets: Vec<u8>,
+        facts: String,
+        roots: String,
+        version: i64,
+        created_at: i64,
+        updated_at: i64,
+    }
+}
+
+row! {
+    /// A row of `inventory`.
+    InventoryRaw {
+        device_key: Uuid,
+        body: String,
+        digest: Vec<u8>,
+        read_at: i64,
+    }
+}
+
+impl Store {
+    /// The device of that name, in its normalised form ([`DeviceId::normalised`]).
+    pub async fn device(&self, tenant: &Tenant, device_norm: &str) -> Result<Option<DeviceRow>, Error> {
+        let raw = read!(fetch_optional, self, device::BY_NAME, DeviceRaw, tenant.as_str(), device_norm)?;
+        raw.map(|raw| self.device_row(raw)).transpose()
+    }
+
+    /// The device of that key.
+    pub async fn device_by_key(&self, key: DeviceKey) -> Result<Option<DeviceRow>, Error> {
+        let raw = read!(fetch_optional, self, device::LOAD, DeviceRaw, key.uuid())?;
+        raw.map(|raw| self.device_row(raw)).transpose()
+    }
+
+    /// The devices of a tenant, oldest first.
+    pub async fn devices(&self, tenant: &Tenant, page: Page) -> Result<Vec<DeviceRow>, Error> {
+        let (at, key) = page.rising();
+        let rows = read!(fetch_all, self, device::LIST, DeviceRaw, tenant.as_str(), at, key, page.rows())?;
+        rows.into_iter().map(|raw| self.device_row(raw)).collect()
+    }
+
+    /// The inventory of a device, if it was ever read.
+    pub async fn inventory(&self, device: DeviceKey) -> Result<Option<InventoryRow>, Error> {
+        let raw = read!(fetch_optional, self, device::INVENTORY, InventoryRaw, device.uuid())?;
+        raw.map(InventoryRaw::row).transpose()
+    }
+
+    pub(super) fn device_row(&self, raw: DeviceRaw) -> Result<DeviceRow, Error> {
+        const TABLE: &str = "device";
+        let key = raw.key;
+        let json = |column, text: &str| serde_json::from_str(text).map_err(Error::bad_row(TABLE, column, key));
+        let tags = serde_json::from_str(&raw.tags).map_err(Error::bad_row(TABLE, "tags", key))?;
+        let addresses: BTreeMap<String, String> = json("addresses", &raw.addresses)?;
+        Ok(DeviceRow {
+            key: DeviceKey::new(key),
+            tenant: Tenant::parse(&raw.tenant).map_err(Error::bad_row(TABLE, "tenant", key))?,
+            device_id: DeviceId::parse(&raw.device_id).map_err(Error::bad_row(TABLE, "device_id", key))?,
+            user_name: raw.user_name,
+            scheme: raw.scheme,
+            class: raw.class,
+            tags,
+            addresses,
+            secrets: self.0.keys.open_json(&SECRETS.of(key), &raw.secrets)?,
+            facts: Json::stored(raw.facts),
+            roots: Json::stored(raw.roots),
+            version: raw.version,
+            created_at: Timestamp::from_micros(raw.created_at),
+            updated_at: Timestamp::from_micros(raw.updated_at),
+        })
+    }
+
+    pub(super) async fn device_insert(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
+        let sealed = self.0.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
+        let (tags, addresses) = self.lists(row)?;
+        let found = execute!(
+            conn,
+            device::INSERT,
+            row.key.uuid(),
+            row.tenant.as_str(),
+            row.device_id.as_str(),
+            row.device_id.normalised(),
+            row.user_name.as_deref(),
+            row.scheme.as_str(),
+            row.class.as_deref(),
+            tags,
+            addresses,
+            sealed,
+            row.facts.as_str(),
+            row.roots.as_str(),
+            row.version,
+            row.created_at.micros(),
+            row.updated_at.micros(),
+        )?;
+        if found == 1 { Ok(()) } else { Err(Conflict::DeviceExists.into()) }
+    }
+
+    pub(super) async fn device_put(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
+        let sealed = self.0.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
+        let (tags, addresses) = self.lists(row)?;
+        let found = execute!(
+            conn,
+            device::PUT,
+            row.key.uuid(),
+            row.version,
+            row.user_name.as_deref(),
+            row.scheme.as_str(),
+            row.class.as_deref(),
+            tags,
+            addresses,
+            sealed,
+            row.facts.as_str(),
+            row.roots.as_str(),
+            row.updated_at.micros(),
+        )?;
+        Lost::unless_one("device", row.key.uuid(), found)
+    }
+
+    pub(super) async fn inventory_put(&self, conn: &mut Conn<'_>, row: &InventoryRow) -> Result<(), Lost> {
+        let digest = row.digest.as_bytes().to_vec();
+        let (key, body, at) = (row.device.uuid(), row.body.as_str(), row.read_at.micros());
+        let found = execute!(conn, device::INVENTORY_PUT, key, body, digest, at)?;
+        super::conn::one_row("device.inventory_put", found).map_err(Lost::from)
+    }
+
+    fn lists(&self, row: &DeviceRow) -> Result<(String, String), Error> {
+        let json = |source| Error::Json { what: "device", source };
+        Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
+    }
+}
+
+/// Where a device's secrets rest.
+const SECRETS: Place = Place { table: "device", column: "secrets" };
+
+impl InventoryRaw {
+    pub(super) fn row(self) -> Result<InventoryRow, Error> {
+        let key = self.device_key;
+        Ok(InventoryRow {
+            device: DeviceKey::new(key),
+            body: Json::stored(self.body),
+            digest: super::json::digest(&self.digest).map_err(Error::bad_row("inventory", "digest", key))?,
+            read_at: Timestamp::from_micros(self.read_at),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! All that a device message needs, with one SELECT.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use crate::model::id::{DmSessionId, SessionKey, Tenant};
+
+use super::{
+    Error, Store,
+    conn::{Inner, name_of},
+    device::{DeviceRaw, DeviceRow, InventoryRaw, InventoryRow},
+    job::{JobRaw, JobRow},
+    session::{SessionRaw, SessionRow},
+    sql,
+};
+
+/// Who speaks, and in which session.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Whose device.
+    pub tenant: &'a Tenant,
+    /// The device's name, normalised.
+    pub device_norm: &'a str,
+    /// The user name it gave; tried where no device has the name.
+    pub user_name: Option<&'a str>,
+    /// The token of RespURI, if the message came there.
+    pub sid: Option<SessionKey>,
+    /// The session's name on the wire; the newest of that name is meant where there is no token.
+    pub dm_session_id: &'a DmSessionId,
+}
+
+/// A device with what concerns its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    /// The device.
+    pub device: DeviceRow,
+    /// Its session, open or closed: a closed one may have an answer to repeat.
+    pub session: Option<SessionRow>,
+    /// The active job, else the next one that waits, by priority and age. What waits for a later hour is among them.
+    pub job: Option<JobRow>,
+    /// Its inventory.
+    pub inventory: Option<InventoryRow>,
+}
+
+/// The four parts of the row, as they stand in the SELECT.
+struct Parts {
+    device: DeviceRaw,
+    session: Option<SessionRaw>,
+    job: Option<JobRaw>,
+    inventory: Option<InventoryRaw>,
+}
+
+macro_rules! parts {
+    ($row:expr) => {{
+        let row = $row;
+        let session = DeviceRaw::COLUMNS.len();
+        let job = session + SessionRaw::COLUMNS.len();
+        let inventory = job + JobRaw::COLUMNS.len();
+        let there = |place: usize| row.try_get::<Option<Uuid>, _>(place).map(|key| key.is_some());
+        Ok(Parts {
+            device: DeviceRaw::at(row, 0)?,
+            session: if there(session)? { Some(SessionRaw::at(row, session)?) } else { None },
+            job: if there(job)? { Some(JobRaw::at(row, job)?) } else { None },
+            inventory: if there(inventory)? { Some(InventoryRaw::at(row, inventory)?) } else { None },
+        })
+    }};
+}
+
+impl Store {
+    /// What a device message needs; `None` if there is no such device.
+    pub async fn scene(&self, caller: Caller<'_>) -> Result<Option<Scene>, Error> {
+        if caller.device_norm.contains('\0') || caller.user_name.is_some_and(|name| name.contains('\0')) {
+            return Ok(None); // PostgreSQL refuses such a text, and no device was ever stored under one
+        }
+        let Some(parts) = self.parts(caller).await.map_err(Error::database(name_of(sql::pg::scene::LOAD)))? else {
+            return Ok(None);
+        };
+        Ok(Some(Scene {
+            device: self.device_row(parts.device)?,
+            session: parts.session.map(|raw| self.session_row(raw)).transpose()?,
+            job: parts.job.map(JobRaw::row).transpose()?,
+            inventory: parts.inventory.map(InventoryRaw::row).transpose()?,
+        }))
+    }
+
+    async fn parts(&self, caller: Caller<'_>) -> sqlx::Result<Option<Parts>> {
+        macro_rules! ask {
+            ($sql:expr, $pool:expr) => {
+                sqlx::query($sql)
+                    .bind(caller.tenant.as_str())
+                    .bind(caller.device_norm)
+                    .bind(caller.user_name)
+                    .bind(caller.sid.map(SessionKey::uuid))
+                    .bind(caller.dm_session_id.as_str())
+                    .fetch_optional($pool)
+                    .await?
+            };
+        }
+        match &self.0.inner {
+            Inner::Pg(pool) => {
+                ask!(sql::pg::scene::LOAD, pool).as_ref().map(|row| parts!(row)).transpose()
+            }
+            Inner::Lite(lite) => {
+                ask!(sql::lite::scene::LOAD, &lite.read).as_ref().map(|row| parts!(row)).transpose()
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `[database]`.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use crate::model::clock::span;
+
+/// The section `[database]` of the settings.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    pub url: String,
+    /// Connections at most. SQLite: connections that read, beside the one that writes.
+    pub connections: u32,
+    /// PostgreSQL: how many transactions write units at the same time; each has the units of its share of the devices.
+    pub writers: u32,
+    /// Units in one transaction at most.
+    pub batch: usize,
+    /// How long to wait for a free connection.
+    #[serde(with = "span")]
+    pub acquire_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://scomo.db".to_owned(),
+            connections: 10,
+            writers: 4,
+            batch: 256,
+            acquire_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Settings {
+    /// The file of a SQLite database.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let rest = self.url.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
+        (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+    }
+
+    /// Whether it is a PostgreSQL database.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without the URL's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = match url::Url::parse(&self.url) {
+            Ok(mut url) if url.password().is_some() => {
+                let _ = url.set_password(Some("…"));
+                url.to_string()
+            }
+            Ok(_) | Err(_) => self.url.split('@').next_back().unwrap_or_default().to_owned(),
+        };
+        f.debug_struct("Settings")
+            .field("url", &url)
+            .field("connections", &self.connections)
+            .field("writers", &self.writers)
+            .field("batch", &self.batch)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(url: &str) -> Settings {
+        Settings { url: url.to_owned(), ..Settings::default() }
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        assert!(!format!("{:?}", of("postgres://scomo:hunter2@db/scomo")).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_file_is_found_in_the_url() {
+        assert_eq!(of("sqlite:///var/lib/scomo.db?x=1").sqlite_file(), Some("/var/lib/scomo.db".into()));
+        assert_eq!(of("sqlite://scomo.db").sqlite_file(), Some("scomo.db".into()));
+        assert_eq!(of("sqlite::memory:").sqlite_file(), None);
+        assert!(of("postgres://db/scomo").is_postgres());
+    }
+}
