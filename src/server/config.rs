@@ -22,13 +22,14 @@ use serde::Deserialize;
 
 pub use check::{Complaint, Complaints};
 pub use section::{
-    Admin, AuthMode, Bus, Depot, Device, Download, Job, KeyText, Limits, Ops, Retention, Retry, Role, Secrets, Token,
-    TokenHash, Webhook,
+    Admin, AuthMode, Bus, BusUrl, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash,
+    Webhook,
 };
 
 use crate::{
     contract::class::DeviceClass,
-    infra::{store, telemetry},
+    infra::{depot, store, telemetry},
+    model::secret::Secret,
 };
 use source::Environment;
 
@@ -44,7 +45,7 @@ pub struct Settings {
     /// Where requests come from and events go to.
     pub bus: Bus,
     /// Where payloads lie.
-    pub depot: Depot,
+    pub depot: depot::Settings,
     /// The listener that devices speak to.
     pub device: Device,
     /// Alternate download.
@@ -76,6 +77,14 @@ pub enum LoadError {
     /// The file is not there, or not readable.
     #[error("cannot read the settings file {}", path.display())]
     File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file of keys cannot be read.
+    #[error("secrets.keys_file: cannot read {}", path.display())]
+    KeyFile {
         /// Which file.
         path: PathBuf,
         /// What the system said.
@@ -123,10 +132,19 @@ impl Settings {
             sources = sources.merge(Toml::file_exact(path));
         }
         let sources = sources.merge(Environment::read(environment, &defaults)?);
-        let settings: Self = sources.extract().map_err(|error| LoadError::Invalid(Box::new(error)))?;
+        let mut settings: Self = sources.extract().map_err(|error| LoadError::Invalid(Box::new(error)))?;
+        settings.secrets.keys.extend(key_file(settings.secrets.keys_file.as_deref())?);
         settings.check().map_err(LoadError::Unfit)?;
         Ok(settings)
     }
+}
+
+/// The keys in a file, one a line; empty lines and those that begin with `#` do not count.
+fn key_file(path: Option<&Path>) -> Result<Vec<Secret>, LoadError> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError::KeyFile { path: path.to_owned(), source })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(|line| Secret::new(line.to_owned())).collect())
 }
 
 /// All errors of a list, each on its own line if there are several.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use crate::{
+    job::{life::Policy, retry::RetryRule},
     model::{clock::span, digest::Digest, id::Tenant, secret::Secret},
     wire::syncml,
 };
@@ -175,28 +176,10 @@ pub struct Job {
     /// How far in the future a request's deadline may lie.
     #[serde(with = "span")]
     pub max_deadline: Duration,
-    /// How long a notified device has for opening its session.
-    #[serde(with = "span")]
-    pub notify_timeout: Duration,
-    /// How long a device has for reporting the result of an operation it took.
-    #[serde(with = "span")]
-    pub report_timeout: Duration,
-    /// How long a session may be silent before it counts as broken off.
-    #[serde(with = "span")]
-    pub session_timeout: Duration,
+    /// How long a job stays in a state before something is done about it.
+    pub patience: Policy,
     /// What to do after a failure that may pass.
-    pub retry: Retry,
-}
-
-/// `[job.retry]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Attempts after the first.
-    pub limit: u32,
-    /// How long to wait before the first of them; each later one waits twice as long.
-    #[serde(with = "span")]
-    pub backoff: Duration,
+    pub retry: RetryRule,
 }
 
 /// `[webhook]`.
@@ -215,22 +198,12 @@ pub struct Webhook {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// The keys themselves, the first of which encrypts.
-    #[serde(default)]
-    pub keys: Vec<KeyText>,
-    /// The file that holds them, one a line.
+    /// The keys, each `ID:BASE64`; the first encrypts. Those of the file stand behind those of the list.
+    #[serde(default, deserialize_with = "secret_list")]
+    pub keys: Vec<Secret>,
+    /// The file that holds them, one a line; read when the settings are loaded.
     #[serde(default)]
     pub keys_file: Option<PathBuf>,
-}
-
-/// A key as text, never shown.
-#[derive(Debug, Clone)]
-pub struct KeyText(pub Secret);
-
-impl<'de> Deserialize<'de> for KeyText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
-    }
 }
 
 /// `[limits]`.
@@ -261,4 +234,8 @@ pub struct Retention {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::new))
+}
+
+fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    Vec::<String>::deserialize(deserializer).map(|texts| texts.into_iter().map(Secret::new).collect())
 }

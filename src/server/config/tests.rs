@@ -40,19 +40,22 @@ fn the_defaults_are_whole() {
 
 #[test]
 fn every_key_is_documented() {
-    let settings = from_file(&everything()).unwrap();
+    let (_dir, keys) = written("# ours\n2026:TWFrZSB5b3VyIG93bjogb3BlbnNzbCByYW5kIDMyISE=\n\n");
+    let text = everything().replace("/etc/scomo/keys", keys.to_str().unwrap());
+    let settings = from_file(&text).unwrap();
+    assert_eq!(settings.secrets.keys.len(), 2, "one from the list, one from the file");
     let shown = format!("{settings:?}");
     assert!(!shown.contains("None,") && !shown.contains("[]"), "a key has no example in deploy/scomo.toml: {shown}");
 }
 
 #[test]
 fn a_file_wins_over_the_defaults_and_a_variable_over_both() {
-    let (_dir, path) = written("[job]\ndefault_deadline = \"7d\"\nnotify_timeout = \"1m\"\n");
-    let variables = BTreeMap::from([("SCOMO__JOB__NOTIFY_TIMEOUT".to_owned(), "90s".to_owned())]);
+    let (_dir, path) = written("[job]\ndefault_deadline = \"7d\"\npatience.answer = \"1m\"\n");
+    let variables = BTreeMap::from([("SCOMO__JOB__PATIENCE__ANSWER".to_owned(), "90s".to_owned())]);
     let settings = Settings::load(Some(&path), &variables).unwrap();
     assert_eq!(settings.job.default_deadline, Duration::from_hours(168));
-    assert_eq!(settings.job.notify_timeout, Duration::from_secs(90));
-    assert_eq!(settings.job.report_timeout, Duration::from_hours(2));
+    assert_eq!(settings.job.patience.answer, Duration::from_secs(90));
+    assert_eq!(settings.job.patience.report, Duration::from_hours(1));
 }
 
 #[test]
