@@ -4,16 +4,21 @@
 //! this version does not do yet is refused by name.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::problem::{Code, Fault, Problem};
-use crate::{
-    job::{life::Notify, retry::RetryRule},
-    model::{
-        clock::Timestamp,
-        digest::Digest,
-        id::{ComponentId, DeviceId, PackageId, RequestId, RequestSource},
+pub use crate::{
+    job::{
+        life::Notify,
+        procedure::{Action, ComponentOperation, PackageOperation},
+        retry::RetryRule,
+        selection::PackageWanted,
     },
+    model::catalog::Delivery,
+};
+use crate::model::{
+    clock::Timestamp,
+    digest::Digest,
+    id::{ComponentId, DeviceId, RequestId, RequestSource},
 };
 
 mod parse;
@@ -21,7 +26,7 @@ mod parse;
 /// A request as its sender means it, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// What the sender calls it.
+    /// What the sender calls it; with tenant and source its identity.
     pub request_id: RequestId,
     /// Who sent it.
     pub source: RequestSource,
@@ -29,9 +34,9 @@ pub struct Request {
     pub priority: u8,
     /// What is to be done on each device.
     pub work: Work,
-    /// The devices, without duplicates, as the sender spells them.
+    /// The devices, each once, as the sender spells and orders them.
     pub devices: Vec<DeviceId>,
-    /// The end of all its jobs at the latest; absent for the installation's default.
+    /// When all its jobs end at the latest; absent for the installation's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     /// How often a failed attempt is repeated.
@@ -41,3 +46,116 @@ pub struct Request {
     /// What becomes of a device that has no record.
     pub if_unknown_device: IfUnknownDevice,
 }
+
+/// What is to be done on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Bring a delivery package to the device (`kind: "download"`).
+    Download {
+        /// Which one; absent: the best match among what applies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        package: Option<PackageWanted>,
+        /// The end wanted.
+        action: Action,
+        /// The way.
+        delivery: Delivery,
+        /// Whether an older version may replace a newer one.
+        allow_downgrade: bool,
+    },
+    /// Run an operation on a package that the device holds (`kind: "operation"`).
+    PackageOperation {
+        /// Which.
+        operation: PackageOperation,
+        /// The package.
+        package: PackageWanted,
+    },
+    /// Run an operation on a deployment component (`kind: "operation"`).
+    ComponentOperation {
+        /// Which.
+        operation: ComponentOperation,
+        /// The component.
+        component: ComponentId,
+    },
+}
+
+/// What becomes of a device that has no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IfUnknownDevice {
+    /// Its job fails at once.
+    #[default]
+    Fail,
+    /// Its job waits for the record until the deadline.
+    Wait,
+}
+
+impl Request {
+    /// The value of `schema`.
+    pub const SCHEMA: &str = "scomo.request/1";
+    /// The largest body in bytes.
+    pub const MOST_BYTES: usize = 1 << 20;
+    /// The most devices of one request.
+    pub const MOST_DEVICES: usize = 10_000;
+    /// The priority of a request that names none.
+    pub const DEFAULT_PRIORITY: u8 = 5;
+
+    /// Reads a request. `caller` is its source if it names none. Whether its deadline still lies ahead is a question of its own,
+    /// [`Request::in_time`], since a repeated request is answered as it was the first time; `now` only serves to tell that fault
+    /// together with others.
+    ///
+    /// # Errors
+    /// A problem that lists every fault.
+    pub fn read(body: &[u8], caller: &RequestSource, now: Timestamp) -> Result<Self, Problem> {
+        parse::request(&super::problem::read::json(body, Self::MOST_BYTES)?, caller, now)
+    }
+
+    /// The same for a body that is parsed already.
+    ///
+    /// # Errors
+    /// A problem that lists every fault.
+    pub fn from_value(value: &serde_json::Value, caller: &RequestSource, now: Timestamp) -> Result<Self, Problem> {
+        parse::request(value, caller, now)
+    }
+
+    /// Whether the deadline lies ahead; to be asked once, before a request is first stored.
+    ///
+    /// # Errors
+    /// [`Code::PastDeadline`] at `/schedule/deadline`.
+    pub fn in_time(&self, now: Timestamp) -> Result<(), Problem> {
+        self.past(now).map_or(Ok(()), |fault| Err(Problem::invalid(vec![fault])))
+    }
+
+    /// The content without regard to the order of members and devices, to defaults written out, and to the spelling of devices and
+    /// times: two requests of one identity with the same canonical form are one request. What a later version adds is left out of it
+    /// where it has its default, so that the form stays.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut devices: Vec<String> = self.devices.iter().map(DeviceId::normalised).collect();
+        devices.sort_unstable();
+        let form = Canonical { request: &Self { devices: Vec::new(), ..self.clone() }, devices };
+        // Serialising plain structs to memory cannot fail; were it to, no two requests would be taken for the same.
+        serde_json::to_vec(&form).unwrap_or_else(|_| format!("{self:?}").into_bytes())
+    }
+
+    /// The digest of [`Request::canonical`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.canonical())
+    }
+
+    fn past(&self, now: Timestamp) -> Option<Fault> {
+        let deadline = self.deadline.filter(|d| *d <= now)?;
+        let detail = format!("{deadline} is not after {now}, the time here");
+        Some(Fault::new("/schedule/deadline", Code::PastDeadline, detail))
+    }
+}
+
+#[derive(Serialize)]
+struct Canonical<'a> {
+    request: &'a Request,
+    devices: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! From JSON to a request.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    Action, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule, Work,
+};
+use crate::{
+    contract::problem::{
+        Code, Problem,
+        read::{Faults, Field, Object},
+    },
+    model::{
+        clock::Timestamp,
+        id::{DeviceId, RequestSource},
+    },
+};
+
+const RETRIES: RangeInclusive<u32> = 0..=100;
+const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const ACTIONS: [(&str, Action); 3] =
+    [("deliver", Action::Deliver), ("install", Action::Install), ("install-inactive", Action::InstallInactive)];
+const DELIVERIES: [(&str, Delivery); 3] =
+    [("auto", Delivery::Auto), ("direct", Delivery::Direct), ("alternate", Delivery::Alternate)];
+const NOTIFIES: [(&str, Notify); 3] = [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
+const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] =
+    [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
+
+pub(super) fn request(value: &Value, caller: &RequestSource, now: Timestamp) -> Result<Request, Problem> {
+    let faults = Faults::default();
+    let request = Field::root(value, &faults).object().and_then(|root| whole(root, caller));
+    if let Some(past) = request.as_ref().and_then(|r| r.past(now)).filter(|_| !faults.is_empty()) {
+        faults.add(past);
+    }
+    faults.into_result(request)
+}
+
+/// Reads every member before it gives up, so that every fault is noted. A member that is there and wrong leaves `None` or its
+/// default behind; the fault refuses the whole.
+fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
+    if let Some(field) = root.get("schema") {
+        let _: Option<()> = field.choice(&[(Request::SCHEMA, ())], &[]);
+    }
+    root.later(&["collect", "collect_max_age", "confirm"]);
+    let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
+    let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
+    let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
+    let work = work(&mut root);
+    let devices = root.need("targets").and_then(|f| f.object()).and_then(targets);
+    let deadline = root.get("schedule").and_then(|f| f.object()).and_then(schedule);
+    let retry = root.get("retry").map_or_else(|| Some(RetryRule::default()), |f| f.object().and_then(retry));
+    let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
+    let if_unknown_device =
+        root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
+    root.close();
+    Some(Request {
+        request_id: request_id?,
+        source: source?,
+        priority: priority?,
+        work: work?,
+        devices: devices?,
+        deadline,
+        retry: retry?,
+        notify: notify?,
+        if_unknown_device: if_unknown_device?,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Download,
+    Operation,
+}
+
+fn work(root: &mut Object<'_>) -> Option<Work> {
+    let kinds = [("download", Kind::Download), ("operation", Kind::Operation)];
+    match root.need("kind")?.choice(&kinds, &["inventory", "command", "bootstrap"]) {
+        Some(Kind::Download) => download(root),
+        Some(Kind::Operation) => operation(root),
+        None => {
+            // They belong to one kind or the other: which one is not known, so they are passed over.
+            for name in ["package", "component", "operation", "action", "delivery", "allow_downgrade"] {
+                drop(root.get(name));
+            }
+            None
+        }
+    }
+}
+
+fn download(root: &mut Object<'_>) -> Option<Work> {
+    root.misplaced(&["operation", "component"], "belongs to `kind` `operation`");
+    let package = root.get("package").map(|f| f.object().and_then(package));
+    let action = root.need("action").and_then(|f| f.choice(&ACTIONS, &[]));
+    let delivery = root.get("delivery").map_or(Some(Delivery::default()), |f| f.choice(&DELIVERIES, &[]));
+    let allow_downgrade = root.get("allow_downgrade").map_or(Some(false), |f| f.boolean());
+    Some(Work::Download {
+        package: match package {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        action: action?,
+        delivery: delivery?,
+        allow_downgrade: allow_downgrade?,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Package(PackageOperation),
+    Component(ComponentOperation),
+    /// Of a package or of a component.
+    Remove,
+}
+
+fn operation(root: &mut Object<'_>) -> Option<Work> {
+    root.misplaced(&["action", "delivery", "allow_downgrade"], "belongs to `kind` `download`");
+    let words = [
+        ("install", Operation::Package(PackageOperation::Install)),
+        ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),
+        ("remove", Operation::Remove),
+        ("activate", Operation::Component(ComponentOperation::Activate)),
+        ("deactivate", Operation::Component(ComponentOperation::Deactivate)),
+    ];
+    let chosen = root.need("operation").and_then(|f| f.choice(&words, &[]));
+    let of_component = match chosen {
+        Some(Operation::Component(_)) => true,
+        Some(Operation::Package(_)) => false,
+        Some(Operation::Remove) | None => root.get("component").is_some(),
+    };
+    if of_component {
+        root.misplaced(&["package"], "is not what this operation is on; it is on a `component`");
+        let component = root.need("component").and_then(|f| f.object()).and_then(|mut component| {
+            let id = component.need("id").and_then(|f| f.parsed(Code::InvalidName));
+            component.close();
+            id
+        });
+        let operation = match chosen? {
+            Operation::Component(operation) => operation,
+            Operation::Remove | Operation::Package(_) => ComponentOperation::Remove,
+        };
+        return Some(Work::ComponentOperation { operation, component: component? });
+    }
+    root.misplaced(&["component"], "is not what this operation is on; it is on a `package`");
+    let package = root.need("package").and_then(|f| f.object()).and_then(package);
+    let operation = match chosen? {
+        Operation::Package(operation) => operation,
+        Operation::Remove | Operation::Component(_) => PackageOperation::Remove,
+    };
+    Some(Work::PackageOperation { operation, package: package? })
+}
+
+fn package(mut package: Object<'_>) -> Option<PackageWanted> {
+    let id = package.need("id").and_then(|f| f.parsed(Code::InvalidName));
+    let version = package.get("version").map(|f| f.parsed(Code::InvalidVersionRule));
+    package.close();
+    Some(PackageWanted {
+        id: id?,
+        version: match version {
+            Some(read) => Some(read?),
+            None => None,
+        },
+    })
+}
+
+fn targets(mut targets: Object<'_>) -> Option<Vec<DeviceId>> {
+    targets.later(&["list", "filter"]);
+    let members = targets.need("devices").and_then(|f| f.list(Request::MOST_DEVICES));
+    targets.close();
+    let (mut seen, mut devices, mut good) = (BTreeMap::new(), Vec::new(), true);
+    for (i, member) in members?.iter().enumerate() {
+        let Some(device) = member.parsed::<DeviceId>(Code::InvalidName) else {
+            good = false;
+            continue;
+        };
+        if let Some(first) = seen.insert(device.normalised(), i) {
+            member.fault(Code::Duplicate, format!("the same device as /targets/devices/{first}"));
+        }
+        devices.push(device);
+    }
+    good.then_some(devices)
+}
+
+fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
+    schedule.later(&["not_before", "window"]);
+    let deadline = schedule.get("deadline").and_then(|f| f.time());
+    schedule.close();
+    deadline
+}
+
+fn retry(mut retry: Object<'_>) -> Option<RetryRule> {
+    let usual = RetryRule::default();
+    let limit = retry.get("limit").map_or(Some(usual.limit), |f| f.number(&RETRIES));
+    let backoff = retry.get("backoff").map_or(Some(usual.backoff), |f| f.duration(&BACKOFF));
+    retry.close();
+    Some(RetryRule { limit: limit?, backoff: backoff? })
+}
