@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
-    errand::{Action, Chosen, Component, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
+    errand::{Action, Chosen, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
     turn::{Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
 };
 use crate::{

@@ -81,6 +81,12 @@ pub enum RuleError {
         /// The parser's words.
         what: String,
     },
+    /// Deeper than [`Rule::MOST_DEPTH`] once parsed.
+    #[error("operators and brackets stand more than {most} deep in one another; write it flatter", most = Rule::MOST_DEPTH)]
+    TooDeepTree,
+    /// The system has no thread for the parser.
+    #[error("no thread could be started to parse the rule; try again when the system is less busy")]
+    NoThread,
     /// A name that is neither a fact nor bound by a loop, or a fact that is used as it cannot be.
     #[error(
         "{name:?} is no fact; there are dev.{{id,man,mod,dmv,lang}}, detail.{{devtyp,oem,fwv,swv,hwv,lrgobj}}, installed, ua and tags"
@@ -111,8 +117,10 @@ impl Rule {
     pub const MOST_BYTES: usize = 4096;
     /// The most words and signs of a rule.
     pub const MOST_TOKENS: usize = 512;
-    /// How deep brackets, operators and member accesses may nest.
-    pub const MOST_NESTING: usize = 32;
+    /// How deep brackets, operators and member accesses may nest; a bracket counts for four.
+    pub const MOST_NESTING: usize = 64;
+    /// How deep the parsed rule may be; the evaluator takes up to 40 KiB of its caller's stack for each level.
+    pub const MOST_DEPTH: usize = 24;
     /// The most steps of one evaluation, estimated from the sizes of the lists; above it the rule is [`Verdict::Broken`].
     pub const MOST_STEPS: u64 = 200_000;
 
@@ -155,6 +163,8 @@ impl RuleError {
             Self::TooDeep { column } | Self::Text { column, .. } | Self::Syntax { column, .. } => Some(*column),
             Self::TooLong(_)
             | Self::TooManyTokens
+            | Self::NoThread
+            | Self::TooDeepTree
             | Self::UnknownFact { .. }
             | Self::UnknownFunction { .. }
             | Self::Map

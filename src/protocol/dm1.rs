@@ -14,9 +14,19 @@
 
 mod account;
 mod answer;
+mod auth;
+mod text;
 mod event;
+mod inbound;
+mod incoming;
+mod ledger;
 mod machine;
+mod ours;
+pub(in crate::protocol) mod proof;
 mod quirks;
+mod reply;
+mod size;
+mod work;
 
 pub use account::{Account, AccountChange, NewNonce, Nonces, Scheme};
 pub use answer::{Answer, Slot, WrongBytes};

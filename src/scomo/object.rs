@@ -14,12 +14,6 @@ pub const WELL_KNOWN_ROOTS: [&str; 2] = ["./SCOMO", "./SCM"];
 /// No `<X>` is longer: devices announce 31, some take less.
 pub const MOST_NAME: usize = 16;
 
-/// The PkgID to write for a package of this id and version; another one for each version, at most 200 bytes.
-#[must_use]
-pub fn pkg_id(id: &str, version: &str) -> String {
-    format!("{id}-{version}")
-}
-
 /// A name for the `<X>` node of a package: that of the entry with the same PkgID if there is one, else one of letters and digits
 /// made of the PkgID, which is the same every time unless another package has taken it.
 #[must_use]
@@ -57,7 +51,7 @@ fn described(package: &Package) -> Vec<(&'static str, Branch)> {
         ("EnvType", &package.env_type),
     ];
     let mut children = vec![
-        ("PkgID", Branch::chr(&package.pkg_id)),
+        ("PkgID", Branch::chr(package.pkg_id())),
         ("Name", Branch::chr(&package.name)),
         ("PkgType", Branch::chr(&package.payload.mime)),
     ];
@@ -76,7 +70,7 @@ fn made_name(pkg_id: &str, turn: u8) -> String {
         seed.extend([0, turn]);
     }
     let tail: String = Digest::of(&seed).to_string().chars().take(8).collect();
-    let last = pkg_id.split('-').next().unwrap_or_default().rsplit('.').next().unwrap_or_default();
+    let last = pkg_id.split('@').next().unwrap_or_default().rsplit('.').next().unwrap_or_default();
     let letters = last.chars().filter(char::is_ascii_alphanumeric).skip_while(char::is_ascii_digit);
     let word: String = letters.take(MOST_NAME - 9).collect();
     format!("{}{tail}", if word.is_empty() { "pkg" } else { &word }).to_ascii_lowercase()
@@ -88,11 +82,11 @@ mod tests {
 
     #[test]
     fn a_package_has_the_same_short_name_every_time() {
-        let name = entry_name(&pkg_id("org.example.player", "2.1.0"), &[]);
-        assert_eq!(name, entry_name("org.example.player-2.1.0", &[("other".into(), None)]));
+        let name = entry_name("org.example.player@2.1.0", &[]);
+        assert_eq!(name, entry_name("org.example.player@2.1.0", &[("other".into(), None)]));
         assert!(name.starts_with("player") && name.len() <= MOST_NAME, "{name}");
-        assert_ne!(name, entry_name("org.example.player-2.1.1", &[]));
-        for odd in ["", "-", "ünïcode.пакет-1", "a.b.0123456789abcdefghij-1"] {
+        assert_ne!(name, entry_name("org.example.player@2.1.1", &[]));
+        for odd in ["", "@", "ünïcode.пакет@1", "a.b.0123456789abcdefghij@1"] {
             let name = entry_name(odd, &[]);
             assert!(name.len() <= MOST_NAME && name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}");
         }

@@ -1,48 +1,257 @@
 //! The procedures of SCOMO: what a job does on a device, as a value that each input advances.
+//!
+//! A download runs through the stages in the order of [`Stage`]; an operation on what the device already holds enters at the
+//! Exec. Until an Exec is sent, a lost session means beginning again in the next one, which asks the device what is already
+//! there. After it, the next session asks how far the device is before anything is repeated (SCOMO sheet 12).
 
+mod check;
+mod deliver;
 pub mod errand;
+mod exec;
+mod goal;
+mod hand;
+mod look;
+mod place;
+#[cfg(test)]
+mod tests;
 pub mod turn;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{clock::Mint, id::Correlator};
-use errand::Errand;
-use turn::{Context, Effect, Input};
+use self::{
+    check::Reading,
+    errand::{Errand, Mechanism, Package},
+    hand::{Hand, Memory},
+    place::{Place, Work},
+    turn::{Context, Effect, Ending, Input, Selected},
+};
+use super::{inventory::Inventory, outcome::ResultCode};
+use crate::model::{
+    clock::Mint,
+    id::Correlator,
+    tree::{AskId, Outcome},
+};
 
 /// A SCOMO procedure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scomo {
     errand: Errand,
+    memory: Memory,
+    stage: Stage,
+}
+
+/// Where a procedure stands. An ask is outstanding in each stage but those that say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    /// Nothing in hand; begins when a session does.
+    Resting,
+    /// Looks for the SCOMO root.
+    Locating,
+    /// Reads the inventory.
+    Looking { place: Place },
+    /// Waits for the choice of a package; no ask.
+    Selecting { place: Place, inventory: Inventory },
+    /// Reads DevDetail, because the choice needs it; `kept` unless it is too long to be carried along.
+    Detailing { place: Place, kept: Option<Inventory> },
+    /// Reads what lies under `Download`.
+    Browsing { place: Place, package: Box<Package>, mechanism: Mechanism },
+    /// Waits for a URL; no ask.
+    Granting { work: Box<Work>, spare: Option<String> },
+    /// Writes the entry, all but the bytes. `spare`: an entry to try where the device makes no new ones.
+    Placing { work: Box<Work>, url: Option<String>, spare: Option<String> },
+    /// Writes the bytes.
+    Sending { work: Box<Work> },
+    /// Reads which operations the entry offers.
+    Listing { work: Box<Work> },
+    /// Has sent the Exec.
+    Executing { work: Box<Work> },
+    /// The Exec is with the device: accepted, or lost with the session before its status was seen. No ask.
+    Waiting { work: Box<Work>, accepted: bool },
+    /// Reads how far the device is with the Exec.
+    Checking { work: Box<Work>, accepted: bool, reading: Reading },
+    /// Reads the inventory back after a success.
+    Confirming { work: Box<Work>, code: Option<ResultCode> },
+    /// Takes the `Download` entry away after a success; `deleting` once its Status has been read.
+    Tidying { work: Box<Work>, code: Option<ResultCode>, confirmed: bool, deleting: bool },
+    /// Finished.
+    Over,
 }
 
 impl Scomo {
     /// A procedure that has not begun.
     #[must_use]
     pub const fn new(errand: Errand) -> Self {
-        Self { errand }
+        Self { errand, memory: Memory::new(), stage: Stage::Resting }
     }
 
-    /// The same errand as a fresh attempt.
+    /// The same errand as a fresh attempt, which remembers the Execs of earlier ones and what they left behind.
     #[must_use]
     pub fn again(self) -> Self {
-        self
+        let Self { errand, memory, stage: _ } = self;
+        Self { errand, memory: memory.between_sessions(), stage: Stage::Resting }
     }
 
-    /// Takes an input and advances.
+    /// Takes an input and advances. What does not fit the stage (an outcome of no outstanding ask, an answer nobody needs)
+    /// changes nothing.
     #[must_use]
-    pub fn handle(self, _input: Input, _cx: &Context<'_>, _mint: &mut dyn Mint) -> (Self, Vec<Effect>) {
-        (self, vec![])
+    pub fn handle(self, input: Input, cx: &Context<'_>, mint: &mut dyn Mint) -> (Self, Vec<Effect>) {
+        let Self { errand, memory, stage } = self;
+        let mut hand = Hand::new(&errand, memory, cx, mint);
+        let stage = match input {
+            Input::Started => started(stage, &mut hand),
+            Input::Outcome { ask, outcome } => answered(stage, ask, outcome, &mut hand),
+            Input::Report { correlator, source, results } => {
+                exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
+            }
+            Input::Selected(selected) => selection(stage, selected, &mut hand),
+            Input::Granted { url } => match stage {
+                Stage::Granting { work, spare } => deliver::granted(work, spare, url, &mut hand),
+                other => other,
+            },
+            Input::SessionEnded => ended(stage, &mut hand),
+        };
+        let (memory, effects) = hand.done();
+        (Self { errand, memory, stage }, effects)
     }
 
     /// The correlator of the Exec whose report is awaited, or whose fate is unknown.
     #[must_use]
     pub const fn awaiting(&self) -> Option<&Correlator> {
-        None
+        match &self.stage {
+            Stage::Executing { work } | Stage::Waiting { work, .. } | Stage::Checking { work, .. } => {
+                work.exec.as_ref()
+            }
+            Stage::Resting
+            | Stage::Locating
+            | Stage::Looking { .. }
+            | Stage::Selecting { .. }
+            | Stage::Detailing { .. }
+            | Stage::Browsing { .. }
+            | Stage::Granting { .. }
+            | Stage::Placing { .. }
+            | Stage::Sending { .. }
+            | Stage::Listing { .. }
+            | Stage::Confirming { .. }
+            | Stage::Tidying { .. }
+            | Stage::Over => None,
+        }
     }
 
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        false
+        matches!(self.stage, Stage::Over)
+    }
+}
+
+impl Stage {
+    /// What is being worked on.
+    fn work(&self) -> Option<&Work> {
+        match self {
+            Self::Granting { work, .. }
+            | Self::Placing { work, .. }
+            | Self::Sending { work }
+            | Self::Listing { work }
+            | Self::Executing { work }
+            | Self::Waiting { work, .. }
+            | Self::Checking { work, .. }
+            | Self::Confirming { work, .. }
+            | Self::Tidying { work, .. } => Some(work),
+            Self::Resting
+            | Self::Locating
+            | Self::Looking { .. }
+            | Self::Selecting { .. }
+            | Self::Detailing { .. }
+            | Self::Browsing { .. }
+            | Self::Over => None,
+        }
+    }
+}
+
+fn started(stage: Stage, hand: &mut Hand<'_>) -> Stage {
+    if !hand.go_live() {
+        return stage;
+    }
+    match stage {
+        Stage::Resting => look::begin(hand),
+        Stage::Waiting { work, accepted } => check::begin(work, accepted, hand),
+        Stage::Locating
+        | Stage::Looking { .. }
+        | Stage::Selecting { .. }
+        | Stage::Detailing { .. }
+        | Stage::Browsing { .. }
+        | Stage::Granting { .. }
+        | Stage::Placing { .. }
+        | Stage::Sending { .. }
+        | Stage::Listing { .. }
+        | Stage::Executing { .. }
+        | Stage::Checking { .. }
+        | Stage::Confirming { .. }
+        | Stage::Tidying { .. }
+        | Stage::Over => stage,
+    }
+}
+
+/// A session ended: nothing is outstanding any more.
+fn ended(stage: Stage, hand: &mut Hand<'_>) -> Stage {
+    hand.rest();
+    match stage {
+        Stage::Resting
+        | Stage::Locating
+        | Stage::Looking { .. }
+        | Stage::Selecting { .. }
+        | Stage::Detailing { .. }
+        | Stage::Browsing { .. }
+        | Stage::Granting { .. }
+        | Stage::Placing { .. }
+        | Stage::Sending { .. }
+        | Stage::Listing { .. } => Stage::Resting,
+        Stage::Executing { work } => Stage::Waiting { work, accepted: false },
+        Stage::Waiting { work, accepted } | Stage::Checking { work, accepted, .. } => Stage::Waiting { work, accepted },
+        Stage::Confirming { work: _, code } => {
+            hand.note("the session ended before the inventory could be read back");
+            hand.finish(Ending::Succeeded { code, confirmed: false })
+        }
+        Stage::Tidying { work: _, code, confirmed, deleting: _ } => hand.finish(Ending::Succeeded { code, confirmed }),
+        Stage::Over => Stage::Over,
+    }
+}
+
+fn answered(stage: Stage, ask: AskId, outcome: Outcome, hand: &mut Hand<'_>) -> Stage {
+    if !hand.take_answer(ask) {
+        return stage;
+    }
+    if outcome == Outcome::Unknown {
+        return ended(stage, hand);
+    }
+    match stage {
+        Stage::Locating => look::located(outcome, hand),
+        Stage::Looking { place } => look::looked(place, outcome, hand),
+        Stage::Detailing { place, kept } => look::detailed(place, kept, &outcome, hand),
+        Stage::Browsing { place, package, mechanism } => deliver::browsed(place, package, mechanism, outcome, hand),
+        Stage::Placing { work, url, spare } => deliver::placed(work, url, spare, &outcome, hand),
+        Stage::Sending { work } => deliver::sent(work, &outcome, hand),
+        Stage::Listing { work } => exec::listed(work, &outcome, hand),
+        Stage::Executing { work } => exec::executed(work, &outcome, hand),
+        Stage::Checking { work, accepted, reading } => check::read(work, accepted, reading, outcome, hand),
+        Stage::Confirming { work, code } => exec::confirmed(work, code, &outcome, hand),
+        Stage::Tidying { work, code, confirmed, deleting: false } => {
+            exec::may_tidy(work, code, confirmed, &outcome, hand)
+        }
+        Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, &outcome, hand),
+        Stage::Resting | Stage::Selecting { .. } | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => {
+            stage
+        }
+    }
+}
+
+fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
+    let Stage::Selecting { place, inventory } = stage else { return stage };
+    match selected {
+        Selected::Chosen(chosen) => deliver::chosen(place, &inventory, *chosen, hand),
+        Selected::AlreadyDone => hand.already(),
+        Selected::Nothing { reasons } => hand.finish(Ending::NotApplicable { reasons }),
+        Selected::Undecided { reasons } => look::detail(place, inventory, reasons, hand),
     }
 }

@@ -6,6 +6,9 @@
 
 use super::{Rule, RuleError};
 
+/// What a bracket weighs: the parser goes through every rank of operators to get into it.
+const BRACKET: usize = 3;
+
 /// Checks length, characters, tokens and nesting.
 pub(super) fn check(text: &str) -> Result<(), RuleError> {
     if text.len() > Rule::MOST_BYTES {
@@ -41,7 +44,7 @@ impl Scanner<'_> {
                 return Err(RuleError::TooManyTokens);
             }
             self.token(c)?;
-            let depth: usize = self.levels.iter().map(|level| 1 + level.choices + level.chain).sum();
+            let depth: usize = self.levels.iter().map(|level| BRACKET + level.choices + level.chain).sum();
             if depth > Rule::MOST_NESTING {
                 return Err(RuleError::TooDeep { column: self.column });
             }

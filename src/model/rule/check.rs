@@ -7,7 +7,7 @@ use cel::{
     common::ast::{CallExpr, ComprehensionExpr, Expr, SelectExpr, operators},
 };
 
-use super::{FactName, RuleError};
+use super::{FactName, Rule, RuleError};
 use crate::model::device::Facts;
 
 /// The functions that rules have, besides the operators and the macros `has`, `exists`, `all`, `exists_one`, `map`, `filter`.
@@ -39,17 +39,28 @@ const MOST_LOOPS: usize = 2;
 
 /// Checks that a rule names only facts, loop variables and known functions, and that its loops are few.
 pub(super) fn check(expression: &IdedExpr) -> Result<(), RuleError> {
-    Checker { bound: Vec::new() }.expression(expression)
+    Checker { bound: Vec::new(), depth: 0 }.expression(expression)
 }
 
 struct Checker<'a> {
     /// Variables of the loops around, outermost first; each loop brings two, its own and its result.
     bound: Vec<&'a str>,
+    depth: usize,
 }
 
 impl<'a> Checker<'a> {
     fn expression(&mut self, expression: &'a IdedExpr) -> Result<(), RuleError> {
-        match &expression.expr {
+        self.depth += 1;
+        if self.depth > Rule::MOST_DEPTH {
+            return Err(RuleError::TooDeepTree);
+        }
+        let checked = self.node(&expression.expr);
+        self.depth -= 1;
+        checked
+    }
+
+    fn node(&mut self, expression: &'a Expr) -> Result<(), RuleError> {
+        match expression {
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.name(name),
             Expr::Select(select) => self.select(select),

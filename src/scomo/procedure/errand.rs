@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    id::{ComponentId, PackageId},
+    catalog::{Component, Manifest, PackageRef},
+    id::ComponentId,
     tree::Payload,
 };
 
@@ -41,7 +42,7 @@ pub enum Action {
     Deliver,
     /// Its components are installed and active.
     Install,
-    /// Its components are installed and inactive.
+    /// Its components are installed; where they were not before, inactive.
     InstallInactive,
 }
 
@@ -72,12 +73,8 @@ pub enum ComponentOperation {
 /// What a procedure knows of a delivery package: an excerpt of its manifest, kept with the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
-    /// The package.
-    pub id: PackageId,
-    /// Its version, as the manifest writes it.
-    pub version: String,
-    /// The PkgID written to devices, unique per version; [`object::pkg_id`](crate::scomo::object::pkg_id) makes one.
-    pub pkg_id: String,
+    /// The package and its version.
+    pub of: PackageRef,
     /// `Name`, shown to users.
     pub name: String,
     /// `Description`.
@@ -91,19 +88,33 @@ pub struct Package {
     pub env_type: Option<String>,
     /// The bytes; their MIME type is written as `PkgType`.
     pub payload: Payload,
-    /// The deployment components that it installs; empty where the manifest names none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The payload's file name, the last segment of its URL.
+    pub file: String,
+    /// The deployment components that it installs.
     pub components: Vec<Component>,
 }
 
-/// A deployment component that a package installs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Component {
-    /// `Inventory/Deployed/<X>/ID`.
-    pub id: ComponentId,
-    /// The version that the package brings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+impl Package {
+    /// The PkgID written to devices, unique per version.
+    #[must_use]
+    pub fn pkg_id(&self) -> String {
+        self.of.pkg_id()
+    }
+}
+
+impl From<&Manifest> for Package {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            of: manifest.package(),
+            name: manifest.name.clone(),
+            description: manifest.description.clone(),
+            install_params: manifest.install_params.clone(),
+            env_type: manifest.env_type.clone(),
+            payload: Payload { digest: manifest.sha256, size: manifest.size, mime: manifest.mime().to_owned() },
+            file: manifest.payload.clone(),
+            components: manifest.components.clone(),
+        }
+    }
 }
 
 /// A package that selection chose for a device, and the way it is to take.

@@ -127,7 +127,8 @@ pub enum Effect {
     Learned(Fact),
     /// A line for the job's history.
     Note(String),
-    /// The device works on the Exec with this correlator and will report; the session may end.
+    /// The device works on the Exec with this correlator and will report; the session may end. Comes again when a later session
+    /// finds the report still outstanding: the time by which it is overdue counts from the first.
     AwaitReport {
         /// Of the Exec.
         exec: Correlator,

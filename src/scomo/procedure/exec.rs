@@ -1,0 +1,281 @@
+//! The Exec, its end, and what follows a success (SCOMO sheet 4.2, 5.1, 12).
+
+use super::{
+    Stage, check,
+    goal::{Goal, Reached},
+    hand::Hand,
+    place::Work,
+    turn::{Ending, Fact, Failure, FailureClass},
+};
+use crate::{
+    model::{
+        id::Correlator,
+        tree::{Branch, Intent, Outcome},
+    },
+    scomo::{
+        inventory::Inventory,
+        operation::Target,
+        outcome::{DownloadStatus, Phase, ReportItem, ResultCode, worst},
+    },
+};
+
+/// Reads the operations that the entry offers, for they are not spelled alike everywhere.
+pub(super) fn list(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+    hand.ask(Intent::ReadSubtree { at: work.node().child("Operations") });
+    Stage::Listing { work }
+}
+
+pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    let offered: Vec<String> = match outcome {
+        Outcome::Read(tree) => tree.children().iter().map(|(name, _)| name.clone()).collect(),
+        // not every device lets its operations be listed: the canonical name is worth a try
+        Outcome::Found(_)
+        | Outcome::Missing
+        | Outcome::Written { .. }
+        | Outcome::Deleted
+        | Outcome::Done { .. }
+        | Outcome::Pending
+        | Outcome::Refused { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::Answered(_)
+        | Outcome::Unknown => vec![],
+    };
+    execute(work, &offered, hand)
+}
+
+/// Sends the Exec under a fresh correlator.
+pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
+    let Some(name) = work.operation.among(offered.iter().map(String::as_str)) else {
+        let text = format!("the device does not offer {} on this node", work.operation.node_name());
+        let failure = Failure { code: None, device_code: None, class: FailureClass::Incapable, retryable: false, text };
+        return hand.finish(Ending::Failed(failure));
+    };
+    let correlator = hand.correlator();
+    hand.ask(Intent::Exec { at: work.node().child("Operations").child(&name), correlator: correlator.clone() });
+    work.exec = Some(correlator);
+    Stage::Executing { work }
+}
+
+pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    match outcome {
+        Outcome::Pending => {
+            hand.await_report(work.exec.as_ref());
+            Stage::Waiting { work, accepted: true }
+        }
+        Outcome::Done { code } => match (ResultCode::in_status(*code), *code) {
+            (Some(result), _) => settle(work, result, hand),
+            (None, 200..=299) => confirm(work, None, hand),
+            (None, _) => refused(&work, outcome, hand),
+        },
+        Outcome::Found(_)
+        | Outcome::Read(_)
+        | Outcome::Missing
+        | Outcome::Written { .. }
+        | Outcome::Deleted
+        | Outcome::Refused { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::Answered(_)
+        | Outcome::Unknown => refused(&work, outcome, hand),
+    }
+}
+
+fn refused(work: &Work, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    hand.setback(outcome, &format!("run {}", work.operation.node_name()))
+}
+
+/// A report came: whose is it, and what does it say?
+pub(super) fn reported(
+    stage: Stage,
+    correlator: Option<&Correlator>,
+    source: &str,
+    results: &[ReportItem],
+    hand: &mut Hand<'_>,
+) -> Stage {
+    let code = worst(results);
+    let current = stage.work().filter(|work| joins(work, correlator, source, results)).is_some();
+    match (current, code) {
+        (true, Some(code)) => accept(stage, code, hand),
+        (true, None) => unreadable(stage, hand),
+        (false, _) => other(stage, correlator, code, hand),
+    }
+}
+
+/// By correlator; where there is none, by Source; where that is missing too, by identifier (SCOMO sheet 4.3 rule 4).
+fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[ReportItem]) -> bool {
+    let named = || results.iter().filter_map(|r| r.identifier.as_deref()).any(|id| work.is_identified_by(id));
+    match (&work.exec, correlator) {
+        (None, _) => false,
+        (Some(own), Some(given)) => own == given,
+        (Some(_), None) => work.is_source(source) || (source.trim().is_empty() && named()),
+    }
+}
+
+fn accept(stage: Stage, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
+    match stage {
+        Stage::Executing { work } | Stage::Waiting { work, .. } | Stage::Checking { work, .. } => {
+            hand.go_live();
+            settle(work, code, hand)
+        }
+        // one report a component: a failure among them outweighs the successes before it
+        Stage::Confirming { work, .. } | Stage::Tidying { work, .. } if !code.is_ok() => settle(work, code, hand),
+        Stage::Confirming { .. }
+        | Stage::Tidying { .. }
+        | Stage::Resting
+        | Stage::Locating
+        | Stage::Looking { .. }
+        | Stage::Selecting { .. }
+        | Stage::Detailing { .. }
+        | Stage::Browsing { .. }
+        | Stage::Granting { .. }
+        | Stage::Placing { .. }
+        | Stage::Sending { .. }
+        | Stage::Listing { .. }
+        | Stage::Over => stage,
+    }
+}
+
+/// The device is done, but nobody can read what it says: its tree decides.
+fn unreadable(stage: Stage, hand: &mut Hand<'_>) -> Stage {
+    match stage {
+        Stage::Executing { work } | Stage::Waiting { work, .. } => {
+            hand.note("the device sent a report without a readable result");
+            hand.go_live();
+            check::begin(work, true, hand)
+        }
+        Stage::Checking { .. }
+        | Stage::Confirming { .. }
+        | Stage::Tidying { .. }
+        | Stage::Resting
+        | Stage::Locating
+        | Stage::Looking { .. }
+        | Stage::Selecting { .. }
+        | Stage::Detailing { .. }
+        | Stage::Browsing { .. }
+        | Stage::Granting { .. }
+        | Stage::Placing { .. }
+        | Stage::Sending { .. }
+        | Stage::Listing { .. }
+        | Stage::Over => stage,
+    }
+}
+
+/// A report of another Exec: of an earlier one of this job, whose success counts once the inventory shows it, or of nobody's.
+fn other(stage: Stage, correlator: Option<&Correlator>, code: Option<ResultCode>, hand: &mut Hand<'_>) -> Stage {
+    let earlier = correlator.is_some_and(|c| hand.memory.execs.contains(c));
+    match (earlier, code) {
+        (true, Some(code)) if code.is_ok() => {
+            hand.note(format!("an earlier attempt reported {code}"));
+            hand.memory.late = Some(code);
+            match stage {
+                Stage::Waiting { work, accepted } => {
+                    hand.go_live();
+                    check::begin(work, accepted, hand)
+                }
+                rest => rest,
+            }
+        }
+        (true, Some(code)) => {
+            hand.note(format!("an earlier attempt reported {code}, which no longer counts"));
+            stage
+        }
+        (true, None) | (false, _) => {
+            hand.note("a report came that belongs to nothing this job waits for");
+            stage
+        }
+    }
+}
+
+fn settle(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
+    if code.is_ok() {
+        return confirm(work, Some(code), hand);
+    }
+    if work.operation.target() == Target::Delivered
+        && let Goal::Package { package, .. } = &work.goal
+    {
+        hand.memory.distrusted = Some(package.pkg_id());
+    }
+    let declined = code == ResultCode::DECLINED;
+    hand.finish(if declined { Ending::Declined { code } } else { Ending::Failed(Failure::reported(code)) })
+}
+
+/// Reads the inventory back.
+pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand<'_>) -> Stage {
+    hand.ask(Intent::ReadSubtree { at: work.place.inventory() });
+    Stage::Confirming { work, code }
+}
+
+pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    let reached = match outcome {
+        Outcome::Read(tree) => {
+            let inventory = Inventory::from_tree(tree);
+            let reached = work.goal.reached(&inventory);
+            hand.learned(Fact::Inventory(inventory));
+            reached
+        }
+        Outcome::Found(_)
+        | Outcome::Missing
+        | Outcome::Written { .. }
+        | Outcome::Deleted
+        | Outcome::Done { .. }
+        | Outcome::Pending
+        | Outcome::Refused { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::Answered(_)
+        | Outcome::Unknown => Reached::Unknown,
+    };
+    if reached != Reached::Yes {
+        hand.note("the device reported success, but its inventory does not show it");
+    }
+    succeed(work, code, reached == Reached::Yes, hand)
+}
+
+/// Ends well, after the `Download` entry has been taken away if there is one of ours.
+pub(super) fn succeed(work: Box<Work>, code: Option<ResultCode>, confirmed: bool, hand: &mut Hand<'_>) -> Stage {
+    if work.operation.target() != Target::Download || work.fixed {
+        return hand.finish(Ending::Succeeded { code, confirmed });
+    }
+    hand.ask(Intent::ReadSubtree { at: work.node().child("Status") });
+    Stage::Tidying { work, code, confirmed, deleting: false }
+}
+
+/// The entry's Status was read: it is deleted unless something still runs on it.
+pub(super) fn may_tidy(
+    work: Box<Work>,
+    code: Option<ResultCode>,
+    confirmed: bool,
+    outcome: &Outcome,
+    hand: &mut Hand<'_>,
+) -> Stage {
+    if download_status(outcome).is_some_and(|status| status.phase() == Phase::Progressing) {
+        hand.note("the Download entry is still in use and was left on the device");
+        return hand.finish(Ending::Succeeded { code, confirmed });
+    }
+    hand.ask(Intent::Delete { at: work.node() });
+    Stage::Tidying { work, code, confirmed, deleting: true }
+}
+
+/// Whatever came of the deletion, the work is done; that the entry is gone already or cannot go is normal (SCOMO sheet 3.5).
+pub(super) fn tidied(code: Option<ResultCode>, confirmed: bool, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if let Outcome::Refused { code } = outcome {
+        hand.note(format!("the device keeps its Download entry (status {code})"));
+    }
+    hand.finish(Ending::Succeeded { code, confirmed })
+}
+
+/// What a read of `Download/<X>/Status` says.
+pub(super) fn download_status(outcome: &Outcome) -> Option<DownloadStatus> {
+    match outcome {
+        Outcome::Read(Branch::Leaf(leaf)) => leaf.text.trim().parse().ok().map(DownloadStatus::from_number),
+        Outcome::Read(Branch::Interior(_))
+        | Outcome::Found(_)
+        | Outcome::Missing
+        | Outcome::Written { .. }
+        | Outcome::Deleted
+        | Outcome::Done { .. }
+        | Outcome::Pending
+        | Outcome::Refused { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::Answered(_)
+        | Outcome::Unknown => None,
+    }
+}

@@ -1,0 +1,204 @@
+//! What every stage holds in its hand: the memory that outlives stages, the effects so far, and the context.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Stage,
+    errand::Errand,
+    turn::{Context, Effect, Ending, Fact, Failure, FailureClass, Need},
+};
+use crate::{
+    model::{
+        clock::Mint,
+        id::Correlator,
+        tree::{Ask, AskId, Intent, Outcome},
+    },
+    scomo::outcome::ResultCode,
+};
+
+/// Correlators remembered of a job; older ones are forgotten first.
+const MOST_EXECS: usize = 16;
+/// Six bits each: no two Execs of a device meet.
+const CORRELATOR_LENGTH: usize = 16;
+
+/// What a procedure remembers whatever its stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// Number of the next ask.
+    next: u32,
+    /// The ask whose outcome is outstanding.
+    pending: Option<AskId>,
+    /// A session is open.
+    live: bool,
+    /// The correlators of all Execs of this job, oldest first.
+    pub(super) execs: Vec<Correlator>,
+    /// The success that an earlier Exec reported late.
+    pub(super) late: Option<ResultCode>,
+    /// The PkgID of a delivered entry whose bytes are not to be relied upon: half sent, or they would not install.
+    pub(super) distrusted: Option<String>,
+    /// DevDetail has been read for the choice.
+    pub(super) detailed: bool,
+}
+
+impl Memory {
+    pub(super) const fn new() -> Self {
+        Self { next: 0, pending: None, live: false, execs: vec![], late: None, distrusted: None, detailed: false }
+    }
+
+    pub(super) fn between_sessions(self) -> Self {
+        Self { pending: None, live: false, late: None, detailed: false, ..self }
+    }
+}
+
+pub(super) struct Hand<'a> {
+    pub(super) errand: &'a Errand,
+    pub(super) cx: &'a Context<'a>,
+    pub(super) memory: Memory,
+    mint: &'a mut dyn Mint,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(errand: &'a Errand, memory: Memory, cx: &'a Context<'a>, mint: &'a mut dyn Mint) -> Self {
+        Self { errand, cx, memory, mint, effects: vec![] }
+    }
+
+    pub(super) fn done(self) -> (Memory, Vec<Effect>) {
+        (self.memory, self.effects)
+    }
+
+    /// Marks a session as open; `false` if it was already.
+    pub(super) const fn go_live(&mut self) -> bool {
+        let fresh = !self.memory.live;
+        self.memory.live = true;
+        fresh
+    }
+
+    /// Marks the session as ended and its ask as void.
+    pub(super) const fn rest(&mut self) {
+        self.memory.live = false;
+        self.memory.pending = None;
+    }
+
+    /// Whether this is the outstanding ask, which then no longer is.
+    pub(super) fn take_answer(&mut self, ask: AskId) -> bool {
+        let fits = self.memory.pending == Some(ask);
+        if fits {
+            self.memory.pending = None;
+        }
+        fits
+    }
+
+    pub(super) fn ask(&mut self, intent: Intent) {
+        let id = AskId(self.memory.next);
+        self.memory.next = self.memory.next.saturating_add(1);
+        self.memory.pending = Some(id);
+        self.effects.push(Effect::Ask(Ask { id, intent }));
+    }
+
+    pub(super) fn need(&mut self, need: Need) {
+        self.effects.push(Effect::Need(need));
+    }
+
+    pub(super) fn learned(&mut self, fact: Fact) {
+        self.effects.push(Effect::Learned(fact));
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.effects.push(Effect::Note(text.into()));
+    }
+
+    pub(super) fn await_report(&mut self, exec: Option<&Correlator>) {
+        self.effects.extend(exec.map(|exec| Effect::AwaitReport { exec: exec.clone() }));
+    }
+
+    /// A correlator that no Exec had before; remembered.
+    pub(super) fn correlator(&mut self) -> Correlator {
+        // a token is made of letters, digits, `-` and `_`, which a correlator takes: the loop ends at once
+        let correlator = loop {
+            if let Ok(correlator) = Correlator::parse(&self.mint.token(CORRELATOR_LENGTH)) {
+                break correlator;
+            }
+        };
+        if self.memory.execs.len() >= MOST_EXECS {
+            self.memory.execs.remove(0);
+        }
+        self.memory.execs.push(correlator.clone());
+        correlator
+    }
+
+    pub(super) fn finish(&mut self, ending: Ending) -> Stage {
+        self.memory.pending = None;
+        self.effects.push(Effect::Finished(ending));
+        Stage::Over
+    }
+
+    /// The device's tree shows that what is wanted is so: by this job's own doing if it has sent an Exec.
+    pub(super) fn already(&mut self) -> Stage {
+        let ending = if self.memory.execs.is_empty() {
+            Ending::AlreadyDone
+        } else {
+            Ending::Succeeded { code: self.memory.late, confirmed: true }
+        };
+        self.finish(ending)
+    }
+
+    /// The device did not do what an ask wanted; `doing` completes "the device refused to …".
+    pub(super) fn setback(&mut self, outcome: &Outcome, doing: &str) -> Stage {
+        let failure = Failure::of(outcome, doing);
+        self.finish(Ending::Failed(failure))
+    }
+}
+
+impl Failure {
+    fn of(outcome: &Outcome, doing: &str) -> Self {
+        let refused = |code: u16| Self {
+            code: None,
+            device_code: Some(code),
+            class: FailureClass::Refused,
+            retryable: may_change(code),
+            text: format!("the device refused to {doing} (status {code})"),
+        };
+        match outcome {
+            Outcome::Refused { code } | Outcome::Done { code } => refused(*code),
+            Outcome::Missing => refused(404),
+            Outcome::Unsupported { code } => Self {
+                code: None,
+                device_code: *code,
+                class: FailureClass::Incapable,
+                retryable: false,
+                text: format!("the device cannot {doing}"),
+            },
+            Outcome::Found(_)
+            | Outcome::Read(_)
+            | Outcome::Written { .. }
+            | Outcome::Deleted
+            | Outcome::Pending
+            | Outcome::Answered(_)
+            | Outcome::Unknown => Self {
+                code: None,
+                device_code: None,
+                class: FailureClass::Refused,
+                retryable: true,
+                text: format!("the device answered something else when it was to {doing}"),
+            },
+        }
+    }
+
+    /// A result code that is no success.
+    pub(super) fn reported(code: ResultCode) -> Self {
+        let class = if code.class() == crate::scomo::outcome::Class::Server {
+            FailureClass::Server
+        } else {
+            FailureClass::Client
+        };
+        let text = format!("the device reported {code}");
+        Self { code: Some(code), device_code: None, class, retryable: code.is_retryable(), text }
+    }
+}
+
+/// Whether a refusal with this DM status may have gone when it is tried again later: the tree changed, the device was busy, full
+/// or out of order.
+const fn may_change(status: u16) -> bool {
+    matches!(status, 404 | 408 | 409 | 417 | 418 | 420 | 424 | 500 | 503 | 510..=516)
+}
