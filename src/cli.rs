@@ -25,7 +25,7 @@ pub use output::Output;
 
 /// Software component management over OMA Device Management
 #[derive(Debug, Parser)]
-#[command(name = "scomo", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "scomo", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Example:\n  scomo demo\n\nExit codes: 0 done, 1 the work failed, 2 usage, 3 unreachable, 4 refused")]
 struct Cli {
     #[command(subcommand)]

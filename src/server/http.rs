@@ -20,7 +20,7 @@ pub(crate) fn with_problems(router: Router, patience: Duration) -> Router {
     router
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(middleware::from_fn(async move |request, next| problem::in_time(patience, request, next).await))
+        .layer(middleware::from_fn(move |request, next| problem::in_time(patience, request, next)))
         .layer(CatchPanicLayer::custom(problem::panicked))
 }
 

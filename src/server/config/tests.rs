@@ -13,6 +13,13 @@ fn everything() -> String {
     shown.collect::<Vec<_>>().join("\n")
 }
 
+/// A URL's own parts may be absent.
+fn without_urls(shown: &str) -> String {
+    let mut pieces = shown.split("Url {");
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |all, piece| all + piece.split_once('}').unwrap().1)
+}
+
 fn written(text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("scomo.toml");
@@ -44,8 +51,8 @@ fn every_key_is_documented() {
     let text = everything().replace("/etc/scomo/keys", keys.to_str().unwrap());
     let settings = from_file(&text).unwrap();
     assert_eq!(settings.secrets.keys.len(), 2, "one from the list, one from the file");
-    let shown = format!("{settings:?}");
-    assert!(!shown.contains("None,") && !shown.contains("[]"), "a key has no example in deploy/scomo.toml: {shown}");
+    let shown = without_urls(&format!("{settings:?}"));
+    assert!(!shown.contains("None") && !shown.contains("[]"), "a key has no example in deploy/scomo.toml: {shown}");
 }
 
 #[test]
