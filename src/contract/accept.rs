@@ -1,1 +1,206 @@
-//! From a request to jobs.
+//! From a request to jobs: one for each device, so that the sender gets one truthful answer for each.
+//!
+//! [`accept`] makes the request's row before it is acknowledged; [`fan_out`] makes the jobs, at once or later by errand.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    problem::Problem,
+    request::{IfUnknownDevice, Request},
+};
+use crate::{
+    job::life::{self, Cx, Effect, Life, Policy, step},
+    model::{
+        clock::{Mint, Timestamp, span},
+        digest::Digest,
+        id::{DeviceId, DeviceKey, JobId, RequestKey, Tenant},
+    },
+};
+
+/// What a request gets that leaves it open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// The time from acceptance to the deadline.
+    #[serde(with = "span")]
+    pub deadline: Duration,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { deadline: Duration::from_hours(30 * 24) }
+    }
+}
+
+/// The row of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The row's key.
+    pub key: RequestKey,
+    /// Whose.
+    pub tenant: Tenant,
+    /// What was asked.
+    pub request: Request,
+    /// Of its canonical content: what comes under the same identity with another digest is a conflict.
+    pub digest: Digest,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// When its jobs end at the latest.
+    pub deadline: Timestamp,
+}
+
+/// A device that has a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Its row.
+    pub key: DeviceKey,
+    /// A job holds it now ([`life::StateName::holds_device`]).
+    pub busy: bool,
+}
+
+/// A job to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// The job.
+    pub id: JobId,
+    /// Its device, as the request spells it.
+    pub device: DeviceId,
+    /// The device's row; absent for a device that has no record.
+    pub device_key: Option<DeviceKey>,
+    /// Where it stands: waiting, accepted (no record yet) or already failed (no record).
+    pub life: Life,
+    /// To be carried out in the commit that stores it.
+    pub effects: Vec<Effect>,
+}
+
+/// Accepts a request that is new under its identity.
+///
+/// # Errors
+/// If its deadline has passed.
+pub fn accept(
+    request: Request,
+    tenant: Tenant,
+    defaults: &Defaults,
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Result<Accepted, Problem> {
+    request.in_time(now)?;
+    let deadline = request.deadline.unwrap_or_else(|| now.after(defaults.deadline));
+    Ok(Accepted { key: RequestKey::new(mint.uuid(now)), tenant, digest: request.digest(), at: now, deadline, request })
+}
+
+/// Makes the jobs of `devices`, a part or all of the request's, in their order. `known` holds those that have a record, by
+/// [`DeviceId::normalised`].
+#[must_use]
+pub fn fan_out(
+    accepted: &Accepted,
+    devices: &[DeviceId],
+    known: &BTreeMap<String, KnownDevice>,
+    policy: &Policy,
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Vec<NewJob> {
+    let mut job = |device: &DeviceId| {
+        let found = known.get(&device.normalised());
+        let request = &accepted.request;
+        let life = Life::new(accepted.deadline, request.notify, request.retry);
+        let cx = Cx { now, busy: found.is_some_and(|k| k.busy), policy };
+        let event = match (found, request.if_unknown_device) {
+            (Some(_), _) => life::Event::Queued,
+            (None, IfUnknownDevice::Fail) => life::Event::DeviceUnknown,
+            // Its due row is set, and nothing else happens until the record appears.
+            (None, IfUnknownDevice::Wait) => life::Event::Due,
+        };
+        let next = step(&life, event, &cx);
+        NewJob {
+            id: JobId::new(mint.uuid(now)),
+            device: device.clone(),
+            device_key: found.map(|k| k.key),
+            life: next.life,
+            effects: next.effects,
+        }
+    };
+    devices.iter().map(&mut job).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        job::life::{Errand, Outcome, Reason, State, StateName},
+        model::id::RequestSource,
+    };
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    struct Counting(u8);
+
+    impl Mint for Counting {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            self.0 += 1;
+            bytes.fill(self.0);
+        }
+    }
+
+    fn accepted(more: &serde_json::Value) -> Result<Accepted, Problem> {
+        let mut value = json!({
+            "request_id": "r", "kind": "download", "action": "install",
+            "targets": { "devices": ["IMEI:490154203237518", "b"] },
+        });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = Request::from_value(&value, &RequestSource::parse("test").unwrap(), NOW).unwrap();
+        accept(request, Tenant::default(), &Defaults::default(), NOW, &mut Counting(0))
+    }
+
+    fn jobs(accepted: &Accepted, busy: bool) -> Vec<NewJob> {
+        let key = DeviceKey::new(uuid::Uuid::from_u128(7));
+        let known = BTreeMap::from([("IMEI:490154203237518".to_owned(), KnownDevice { key, busy })]);
+        fan_out(accepted, &accepted.request.devices, &known, &Policy::default(), NOW, &mut Counting(0))
+    }
+
+    #[test]
+    fn each_device_gets_a_job_that_ends_at_the_requests_deadline() {
+        let accepted = accepted(&json!({})).unwrap();
+        assert_eq!(accepted.deadline, NOW.after(Duration::from_hours(720)));
+        let jobs = jobs(&accepted, false);
+        assert_eq!(jobs.len(), 2);
+        assert_ne!(jobs[0].id, jobs[1].id);
+        assert!(jobs.iter().all(|job| job.life.deadline() == accepted.deadline));
+    }
+
+    #[test]
+    fn a_known_device_is_woken_at_once_and_silently_unless_another_job_holds_it() {
+        let accepted = accepted(&json!({})).unwrap();
+        let first = |busy| jobs(&accepted, busy).remove(0);
+        assert!(first(false).device_key.is_some());
+        assert_eq!(first(false).life.state().name(), StateName::Waiting);
+        assert_eq!(first(false).effects, [Effect::Due { errand: Errand::Wake, at: NOW }]);
+        assert_eq!(first(true).effects, [Effect::Due { errand: Errand::TimeOut, at: accepted.deadline }]);
+    }
+
+    #[test]
+    fn an_unknown_device_fails_at_once_and_says_why() {
+        let job = jobs(&accepted(&json!({})).unwrap(), false).remove(1);
+        let State::Over(over) = job.life.state() else { panic!("{:?}", job.life) };
+        assert_eq!((over.outcome, over.reason), (Outcome::Failed, Some(Reason::UnknownDevice)));
+        assert!(job.effects.contains(&Effect::Tell(StateName::Over(Outcome::Failed))));
+    }
+
+    #[test]
+    fn an_unknown_device_that_is_waited_for_has_until_the_deadline() {
+        let accepted = accepted(&json!({ "if_unknown_device": "wait" })).unwrap();
+        let job = jobs(&accepted, false).remove(1);
+        assert_eq!((job.life.state().name(), job.device_key), (StateName::Accepted, None));
+        assert_eq!(job.effects, [Effect::Due { errand: Errand::TimeOut, at: accepted.deadline }]);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_refused() {
+        let problem = accepted(&json!({ "schedule": { "deadline": "2000-01-01T00:00:00Z" } })).unwrap_err();
+        assert_eq!(problem.errors[0].pointer, "/schedule/deadline");
+    }
+}

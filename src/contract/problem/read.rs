@@ -74,6 +74,12 @@ impl<'a> Field<'a> {
         self.faults.add(Fault::new(self.at.clone(), code, detail));
     }
 
+    /// Whether it is null, which clears a member in a patch and is a fault elsewhere.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        self.value.is_null()
+    }
+
     /// A text.
     #[must_use]
     pub fn text(&self) -> Option<&'a str> {
@@ -158,6 +164,12 @@ impl<'a> Field<'a> {
         }
         let member = |(i, value)| Self { at: format!("{}/{i}", self.at), value, faults: self.faults };
         Some(members.iter().enumerate().map(member).collect())
+    }
+
+    /// Whether it is a list without members, for the lists that may be.
+    #[must_use]
+    pub fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(Vec::is_empty)
     }
 
     /// An object, to be read member by member.
