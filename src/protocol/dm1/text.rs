@@ -23,9 +23,9 @@ impl Nonce {
     /// The longest one that is taken from a device, in bytes.
     const MOST: usize = 256;
 
-    /// Reads `NextNonce`; nothing if it is not base64, empty or too long.
+    /// Reads `NextNonce`; nothing if it is not base64 or too long. Empty is a nonce of no bytes.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let bytes = base64(text).filter(|b| !b.is_empty() && b.len() <= Self::MOST)?;
+        let bytes = base64(text).filter(|b| b.len() <= Self::MOST)?;
         Some(Self(SecretBytes::new(bytes)))
     }
 
@@ -146,6 +146,6 @@ mod tests {
         let text = serde_json::to_string(&nonce).unwrap();
         assert_eq!(serde_json::from_str::<Nonce>(&text).unwrap(), nonce);
         assert!(!format!("{nonce:?}").contains("AAEC"));
-        assert_eq!(Nonce::read(""), None);
+        assert_eq!(Nonce::read("not base64!"), None);
     }
 }
