@@ -56,6 +56,7 @@ pub mod job {
     pub mod life;
     pub mod plan;
     pub mod procedure;
+    pub mod record;
     pub mod retry;
     pub mod selection;
 }
