@@ -42,15 +42,18 @@ pub use seal::Keys;
 pub use settings::Settings;
 pub use unit::{Committed, Unit, Write};
 
-use crate::model::clock::{Clock, Timestamp};
+use crate::model::clock::Clock;
 
 /// The database. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store {
+    core: Arc<Core>,
+    lanes: Arc<Lanes>,
+}
 
-struct Shared {
+/// What the writers share with the store: when the last clone of the store is dropped, they end and this with them.
+struct Core {
     inner: Inner,
-    lanes: Lanes,
-    keys: Arc<Keys>,
+    keys: Keys,
     clock: Arc<dyn Clock>,
 }

@@ -19,8 +19,14 @@ impl Clock for SystemClock {
 }
 
 /// The randomness of the operating system.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SystemMint(SystemRandom);
+
+impl Default for SystemMint {
+    fn default() -> Self {
+        Self(SystemRandom::new())
+    }
+}
 
 impl SystemMint {
     /// A mint; costs nothing to make.

@@ -1,1 +1,4 @@
+//! The integration tests: one binary, a module per face of the service.
 
+mod store;
+mod support;

@@ -60,6 +60,13 @@ impl Tx {
         }
     }
 
+    pub(super) async fn rollback(self) -> sqlx::Result<()> {
+        match self {
+            Self::Pg(tx) => tx.rollback().await,
+            Self::Lite(tx) => tx.rollback().await,
+        }
+    }
+
     pub(super) async fn commit(self) -> sqlx::Result<()> {
         match self {
             Self::Pg(tx) => tx.commit().await,
@@ -91,8 +98,8 @@ pub(super) fn one_row(statement: &'static str, found: u64) -> Result<(), Error> 
 
 /// Reads outside a transaction: `read!(fetch_optional, store, job::LOAD, JobRaw, id)`.
 macro_rules! read {
-    ($how:ident, $store:expr, $table:ident :: $name:ident, $raw:ty $(, $arg:expr)* $(,)?) => {
-        match &$store.0.inner {
+    ($how:ident, $core:expr, $table:ident :: $name:ident, $raw:ty $(, $arg:expr)* $(,)?) => {
+        match &$core.inner {
             $crate::infra::store::conn::Inner::Pg(pool) => {
                 sqlx::query_as::<_, $raw>($crate::infra::store::sql::pg::$table::$name)$(.bind($arg))*.$how(pool).await
             }
@@ -151,18 +158,25 @@ macro_rules! row {
         }
 
         impl $name {
-            /// How the SELECT must name them.
-            pub(in crate::infra::store) const COLUMNS: &[&str] = &[$(stringify!($field)),+];
+            /// How many columns it has.
+            pub(in crate::infra::store) const WIDTH: usize = [$(stringify!($field)),+].len();
 
-            /// Reads the columns from place `first` on.
+            /// Reads the columns from place `first` on; in debug builds their names are compared, too.
             pub(in crate::infra::store) fn at<'r, R>(row: &'r R, first: usize) -> sqlx::Result<Self>
             where
                 R: sqlx::Row,
                 usize: sqlx::ColumnIndex<R>,
                 $($ty: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,)+
             {
-                let mut places = first..;
-                Ok(Self { $($field: row.try_get(places.next().unwrap_or(usize::MAX))?,)+ })
+                let mut places = first..first + Self::WIDTH;
+                Ok(Self { $($field: {
+                    let place = places.next().unwrap_or(usize::MAX);
+                    debug_assert!(
+                        row.columns().get(place).is_some_and(|c| sqlx::Column::name(c) == stringify!($field)),
+                        "column {place} is not {}", stringify!($field),
+                    );
+                    row.try_get(place)?
+                },)+ })
             }
         }
 

@@ -10,7 +10,7 @@ use crate::model::{
     id::{DeviceId, DeviceKey, Tenant},
 };
 
-use super::{Conflict, Error, Json, Page, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
+use super::{Conflict, Core, Error, Json, Page, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
 
 /// A registered device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,29 +91,31 @@ row! {
 impl Store {
     /// The device of that name, in its normalised form ([`DeviceId::normalised`]).
     pub async fn device(&self, tenant: &Tenant, device_norm: &str) -> Result<Option<DeviceRow>, Error> {
-        let raw = read!(fetch_optional, self, device::BY_NAME, DeviceRaw, tenant.as_str(), device_norm)?;
-        raw.map(|raw| self.device_row(raw)).transpose()
+        let raw = read!(fetch_optional, self.core, device::BY_NAME, DeviceRaw, tenant.as_str(), device_norm)?;
+        raw.map(|raw| self.core.device_row(raw)).transpose()
     }
 
     /// The device of that key.
     pub async fn device_by_key(&self, key: DeviceKey) -> Result<Option<DeviceRow>, Error> {
-        let raw = read!(fetch_optional, self, device::LOAD, DeviceRaw, key.uuid())?;
-        raw.map(|raw| self.device_row(raw)).transpose()
+        let raw = read!(fetch_optional, self.core, device::LOAD, DeviceRaw, key.uuid())?;
+        raw.map(|raw| self.core.device_row(raw)).transpose()
     }
 
     /// The devices of a tenant, oldest first.
     pub async fn devices(&self, tenant: &Tenant, page: Page) -> Result<Vec<DeviceRow>, Error> {
         let (at, key) = page.rising();
-        let rows = read!(fetch_all, self, device::LIST, DeviceRaw, tenant.as_str(), at, key, page.rows())?;
-        rows.into_iter().map(|raw| self.device_row(raw)).collect()
+        let rows = read!(fetch_all, self.core, device::LIST, DeviceRaw, tenant.as_str(), at, key, page.rows())?;
+        rows.into_iter().map(|raw| self.core.device_row(raw)).collect()
     }
 
     /// The inventory of a device, if it was ever read.
     pub async fn inventory(&self, device: DeviceKey) -> Result<Option<InventoryRow>, Error> {
-        let raw = read!(fetch_optional, self, device::INVENTORY, InventoryRaw, device.uuid())?;
+        let raw = read!(fetch_optional, self.core, device::INVENTORY, InventoryRaw, device.uuid())?;
         raw.map(InventoryRaw::row).transpose()
     }
+}
 
+impl Core {
     pub(super) fn device_row(&self, raw: DeviceRaw) -> Result<DeviceRow, Error> {
         const TABLE: &str = "device";
         let key = raw.key;
@@ -129,7 +131,7 @@ impl Store {
             class: raw.class,
             tags,
             addresses,
-            secrets: self.0.keys.open_json(&SECRETS.of(key), &raw.secrets)?,
+            secrets: self.keys.open_json(&SECRETS.of(key), &raw.secrets)?,
             facts: Json::stored(raw.facts),
             roots: Json::stored(raw.roots),
             version: raw.version,
@@ -139,8 +141,8 @@ impl Store {
     }
 
     pub(super) async fn device_insert(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
-        let sealed = self.0.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
-        let (tags, addresses) = self.lists(row)?;
+        let sealed = self.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
+        let (tags, addresses) = lists(row)?;
         let found = execute!(
             conn,
             device::INSERT,
@@ -164,8 +166,8 @@ impl Store {
     }
 
     pub(super) async fn device_put(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
-        let sealed = self.0.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
-        let (tags, addresses) = self.lists(row)?;
+        let sealed = self.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
+        let (tags, addresses) = lists(row)?;
         let found = execute!(
             conn,
             device::PUT,
@@ -190,11 +192,12 @@ impl Store {
         let found = execute!(conn, device::INVENTORY_PUT, key, body, digest, at)?;
         super::conn::one_row("device.inventory_put", found).map_err(Lost::from)
     }
+}
 
-    fn lists(&self, row: &DeviceRow) -> Result<(String, String), Error> {
-        let json = |source| Error::Json { what: "device", source };
-        Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
-    }
+/// Tags and addresses as their columns keep them.
+fn lists(row: &DeviceRow) -> Result<(String, String), Error> {
+    let json = |source| Error::Json { what: "device", source };
+    Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
 }
 
 /// Where a device's secrets rest.

@@ -82,11 +82,11 @@ row! {
 impl Store {
     /// Leases at most `limit` rows of these errands that are due, longest due first, for so long.
     pub async fn lease_due(&self, errands: &[&str], limit: u32, hold: Duration) -> Result<Vec<Leased>, Error> {
-        let now = self.now();
+        let now = self.core.clock.now();
         let until = now.after(hold);
         let token = SystemMint::new().uuid(now);
         let errands = serde_json::to_string(errands).map_err(|source| Error::Json { what: "errands", source })?;
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let mut rows: Vec<LeasedRaw> = fetch!(
             fetch_all,
             tx.conn(),
@@ -106,7 +106,7 @@ impl Store {
     /// Gives a lease back; the row is due again at `at`.
     pub async fn retry_at(&self, lease: &Lease, at: Timestamp) -> Result<Held, Error> {
         let (errand, subject) = (lease.errand.as_str(), lease.subject);
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let found = execute!(&mut tx.conn(), due::RETRY, errand, subject, lease.token, at.micros())?;
         tx.commit().await.map_err(Error::database("due.retry"))?;
         Ok(Held::of(found))
@@ -119,18 +119,10 @@ impl Store {
 
     /// Deletes the row: the work is done and nothing else is to be written.
     pub async fn done(&self, lease: &Lease) -> Result<Held, Error> {
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let found = execute!(&mut tx.conn(), due::DONE, lease.errand.as_str(), lease.subject, lease.token)?;
         tx.commit().await.map_err(Error::database("due.done"))?;
         Ok(Held::of(found))
-    }
-
-    /// When the next row of these errands is due, leased ones left out: how long a driver may sleep.
-    pub async fn next_due(&self, errands: &[&str]) -> Result<Option<Timestamp>, Error> {
-        let errands = serde_json::to_string(errands).map_err(|source| Error::Json { what: "errands", source })?;
-        let now = self.now().micros();
-        let (at,): (Option<i64>,) = read!(fetch_one, self, due::NEXT, (Option<i64>,), errands, now)?;
-        Ok(at.map(Timestamp::from_micros))
     }
 }
 

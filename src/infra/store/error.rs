@@ -122,11 +122,7 @@ impl Error {
     }
 
     /// For `map_err` behind the parsing of a column.
-    pub fn bad_row<E: Display>(
-        table: &'static str,
-        column: &'static str,
-        row: impl Display,
-    ) -> impl FnOnce(E) -> Self {
+    pub fn bad_row<E: Display>(table: &'static str, column: &'static str, row: impl Display) -> impl FnOnce(E) -> Self {
         let row = row.to_string();
         move |why| Self::BadRow { table, column, row, why: why.to_string() }
     }
@@ -160,7 +156,7 @@ pub enum CommitError {
         unit: &'static str,
         /// Why.
         #[source]
-        source: Error,
+        source: Arc<Error>,
     },
     /// The store is closing. Nothing of the unit was written.
     #[error("the store is closed")]
@@ -211,4 +207,19 @@ pub enum Conflict {
         /// For whom.
         subject: Uuid,
     },
+}
+
+/// Whether a unique index refused the row.
+pub(super) fn is_unique(error: &Error) -> bool {
+    refusal(error).is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// Whether the same may well succeed when tried again: a deadlock, a serialisation failure, a busy file.
+pub(super) fn is_transient(error: &Error) -> bool {
+    let code = refusal(error).and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01", "5", "517"].contains(&code.as_ref()))
+}
+
+fn refusal(error: &Error) -> Option<&dyn sqlx::error::DatabaseError> {
+    if let Error::Database { source, .. } = error { source.as_database_error() } else { None }
 }

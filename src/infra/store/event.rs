@@ -61,7 +61,7 @@ row! {
 impl Store {
     /// Moves at most `limit` events from the outbox to the embedded bus, and says how many. While another relay is at it: none.
     pub async fn publish_embedded(&self, limit: u32) -> Result<u64, Error> {
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let mut conn = tx.conn();
         let (mine,): (bool,) = fetch!(fetch_one, conn, event::RELAY_LOCK, (bool,))?;
         if !mine {
@@ -69,7 +69,7 @@ impl Store {
         }
         let moved = execute!(&mut conn, event::PUBLISH, i64::from(limit))?;
         if moved > 0 {
-            let gone = execute!(&mut conn, event::FORGET)?;
+            let gone = execute!(&mut conn, event::FORGET, i64::try_from(moved).unwrap_or(i64::MAX))?;
             if gone != moved {
                 return Err(Error::RowCount { statement: "event.forget", expected: moved, found: gone });
             }
@@ -81,25 +81,25 @@ impl Store {
     /// At most `limit` events of a tenant behind a position, in order; 0 is before the first.
     pub async fn events_after(&self, tenant: &Tenant, position: i64, limit: u32) -> Result<Vec<Published>, Error> {
         let limit = i64::from(limit.min(super::Page::MOST));
-        let rows = read!(fetch_all, self, event::AFTER, EventRaw, tenant.as_str(), position, limit)?;
+        let rows = read!(fetch_all, self.core, event::AFTER, EventRaw, tenant.as_str(), position, limit)?;
         rows.into_iter().map(EventRaw::row).collect()
     }
 
     /// The position of the newest event on the embedded bus; 0 if there is none.
     pub async fn newest_event(&self) -> Result<i64, Error> {
-        let (position,): (i64,) = read!(fetch_one, self, event::NEWEST, (i64,))?;
+        let (position,): (i64,) = read!(fetch_one, self.core, event::NEWEST, (i64,))?;
         Ok(position)
     }
 
     /// How many events wait to be told.
     pub async fn outbox_size(&self) -> Result<u64, Error> {
-        let (count,): (i64,) = read!(fetch_one, self, event::WAITING, (i64,))?;
+        let (count,): (i64,) = read!(fetch_one, self.core, event::WAITING, (i64,))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Deletes at most `limit` published events from before `before`, and says how many.
     pub async fn prune_events(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let gone = execute!(&mut tx.conn(), event::PRUNE, before.micros(), i64::from(limit))?;
         tx.commit().await.map_err(Error::database("event.prune"))?;
         Ok(gone)

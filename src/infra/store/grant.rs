@@ -75,19 +75,19 @@ row! {
 impl Store {
     /// The grant whose token has this SHA-256, expired and revoked ones too: the caller says why it refuses.
     pub async fn grant_by_token(&self, token_hash: &Digest) -> Result<Option<GrantRow>, Error> {
-        let raw = read!(fetch_optional, self, grant::BY_TOKEN, GrantRaw, token_hash.as_bytes().to_vec())?;
+        let raw = read!(fetch_optional, self.core, grant::BY_TOKEN, GrantRaw, token_hash.as_bytes().to_vec())?;
         raw.map(GrantRaw::row).transpose()
     }
 
     /// The grants of a job, oldest first.
     pub async fn grants_of(&self, job: JobId) -> Result<Vec<GrantRow>, Error> {
-        let rows = read!(fetch_all, self, grant::OF_JOB, GrantRaw, job.uuid())?;
+        let rows = read!(fetch_all, self.core, grant::OF_JOB, GrantRaw, job.uuid())?;
         rows.into_iter().map(GrantRaw::row).collect()
     }
 
     /// Deletes at most `limit` grants that expired before `before`, and says how many.
     pub async fn prune_grants(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let gone = execute!(&mut tx.conn(), grant::PRUNE, before.micros(), i64::from(limit))?;
         tx.commit().await.map_err(Error::database("grant.prune"))?;
         Ok(gone)

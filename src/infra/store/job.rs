@@ -105,7 +105,7 @@ row! {
 impl Store {
     /// The job of that id.
     pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, Error> {
-        let raw = read!(fetch_optional, self, job::LOAD, JobRaw, id.uuid())?;
+        let raw = read!(fetch_optional, self.core, job::LOAD, JobRaw, id.uuid())?;
         raw.map(JobRaw::row).transpose()
     }
 
@@ -115,7 +115,7 @@ impl Store {
         let request = filter.request.map(RequestKey::uuid);
         let rows = read!(
             fetch_all,
-            self,
+            self.core,
             job::LIST,
             JobRaw,
             tenant.as_str(),
@@ -131,7 +131,7 @@ impl Store {
 
     /// How many jobs of a request are in each state.
     pub async fn job_counts(&self, request: RequestKey) -> Result<Vec<JobCount>, Error> {
-        let rows = read!(fetch_all, self, job::COUNTS, CountRaw, request.uuid())?;
+        let rows = read!(fetch_all, self.core, job::COUNTS, CountRaw, request.uuid())?;
         let count = |raw: CountRaw| JobCount {
             state: raw.state,
             finished: raw.finished,

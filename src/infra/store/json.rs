@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::model::secret::Secret;
+use crate::model::{digest::Digest, secret::Secret};
 
 use super::Error;
 
@@ -88,4 +88,14 @@ impl fmt::Debug for SealedJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealedJson(…)")
     }
+}
+
+/// A digest as its column keeps it.
+pub(super) fn digest(bytes: &[u8]) -> Result<Digest, &'static str> {
+    bytes.try_into().map(Digest::from_bytes).map_err(|_| "it is not 32 bytes long")
+}
+
+/// A number of bytes as its column keeps it.
+pub(super) fn bytes(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

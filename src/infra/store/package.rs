@@ -46,13 +46,13 @@ row! {
 impl Store {
     /// One version of a package.
     pub async fn package(&self, tenant: &Tenant, id: &PackageId, version: &str) -> Result<Option<PackageRow>, Error> {
-        let raw = read!(fetch_optional, self, package::LOAD, PackageRaw, tenant.as_str(), id.as_str(), version)?;
+        let raw = read!(fetch_optional, self.core, package::LOAD, PackageRaw, tenant.as_str(), id.as_str(), version)?;
         raw.map(PackageRaw::row).transpose()
     }
 
     /// Every package of a tenant, by id and version text.
     pub async fn packages(&self, tenant: &Tenant) -> Result<Vec<PackageRow>, Error> {
-        let rows = read!(fetch_all, self, package::LIST, PackageRaw, tenant.as_str())?;
+        let rows = read!(fetch_all, self.core, package::LIST, PackageRaw, tenant.as_str())?;
         rows.into_iter().map(PackageRaw::row).collect()
     }
 }

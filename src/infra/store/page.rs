@@ -38,6 +38,16 @@ impl Page {
         Self { after: Some(cursor), limit }
     }
 
+    /// Behind what, in a list that rises.
+    pub(super) fn rising(self) -> (i64, Uuid) {
+        self.after.map_or((i64::MIN, Uuid::nil()), |cursor| (cursor.at.micros(), cursor.key))
+    }
+
+    /// Behind what, in a list that falls.
+    pub(super) fn falling(self) -> (i64, Uuid) {
+        self.after.map_or((i64::MAX, Uuid::max()), |cursor| (cursor.at.micros(), cursor.key))
+    }
+
     pub(super) fn rows(self) -> i64 {
         i64::from(self.limit.min(Self::MOST))
     }

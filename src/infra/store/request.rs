@@ -72,7 +72,7 @@ row! {
 impl Store {
     /// The request of that key.
     pub async fn request(&self, key: RequestKey) -> Result<Option<RequestRow>, Error> {
-        let raw = read!(fetch_optional, self, request::LOAD, RequestRaw, key.uuid())?;
+        let raw = read!(fetch_optional, self.core, request::LOAD, RequestRaw, key.uuid())?;
         raw.map(RequestRaw::row).transpose()
     }
 
@@ -84,14 +84,14 @@ impl Store {
         id: &RequestId,
     ) -> Result<Option<RequestRow>, Error> {
         let (tenant, source, id) = (tenant.as_str(), source.as_str(), id.as_str());
-        let raw = read!(fetch_optional, self, request::BY_IDENTITY, RequestRaw, tenant, source, id)?;
+        let raw = read!(fetch_optional, self.core, request::BY_IDENTITY, RequestRaw, tenant, source, id)?;
         raw.map(RequestRaw::row).transpose()
     }
 
     /// The requests of a tenant, newest first.
     pub async fn requests(&self, tenant: &Tenant, page: Page) -> Result<Vec<RequestRow>, Error> {
         let (at, key) = page.falling();
-        let rows = read!(fetch_all, self, request::LIST, RequestRaw, tenant.as_str(), at, key, page.rows())?;
+        let rows = read!(fetch_all, self.core, request::LIST, RequestRaw, tenant.as_str(), at, key, page.rows())?;
         rows.into_iter().map(RequestRaw::row).collect()
     }
 }

@@ -53,9 +53,9 @@ struct Parts {
 macro_rules! parts {
     ($row:expr) => {{
         let row = $row;
-        let session = DeviceRaw::COLUMNS.len();
-        let job = session + SessionRaw::COLUMNS.len();
-        let inventory = job + JobRaw::COLUMNS.len();
+        let session = DeviceRaw::WIDTH;
+        let job = session + SessionRaw::WIDTH;
+        let inventory = job + JobRaw::WIDTH;
         let there = |place: usize| row.try_get::<Option<Uuid>, _>(place).map(|key| key.is_some());
         Ok(Parts {
             device: DeviceRaw::at(row, 0)?,
@@ -76,8 +76,8 @@ impl Store {
             return Ok(None);
         };
         Ok(Some(Scene {
-            device: self.device_row(parts.device)?,
-            session: parts.session.map(|raw| self.session_row(raw)).transpose()?,
+            device: self.core.device_row(parts.device)?,
+            session: parts.session.map(|raw| self.core.session_row(raw)).transpose()?,
             job: parts.job.map(JobRaw::row).transpose()?,
             inventory: parts.inventory.map(InventoryRaw::row).transpose()?,
         }))
@@ -96,13 +96,9 @@ impl Store {
                     .await?
             };
         }
-        match &self.0.inner {
-            Inner::Pg(pool) => {
-                ask!(sql::pg::scene::LOAD, pool).as_ref().map(|row| parts!(row)).transpose()
-            }
-            Inner::Lite(lite) => {
-                ask!(sql::lite::scene::LOAD, &lite.read).as_ref().map(|row| parts!(row)).transpose()
-            }
+        match &self.core.inner {
+            Inner::Pg(pool) => ask!(sql::pg::scene::LOAD, pool).as_ref().map(|row| parts!(row)).transpose(),
+            Inner::Lite(lite) => ask!(sql::lite::scene::LOAD, &lite.read).as_ref().map(|row| parts!(row)).transpose(),
         }
     }
 }

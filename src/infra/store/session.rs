@@ -8,7 +8,7 @@ use crate::model::{
     id::{DeviceKey, DmSessionId, JobId, SessionKey, Tenant},
 };
 
-use super::{Error, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
+use super::{Core, Error, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
 
 /// A session with a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +66,20 @@ const STATE: Place = Place { table: "session", column: "state" };
 impl Store {
     /// The session of that key.
     pub async fn session(&self, key: SessionKey) -> Result<Option<SessionRow>, Error> {
-        let raw = read!(fetch_optional, self, session::LOAD, SessionRaw, key.uuid())?;
-        raw.map(|raw| self.session_row(raw)).transpose()
+        let raw = read!(fetch_optional, self.core, session::LOAD, SessionRaw, key.uuid())?;
+        raw.map(|raw| self.core.session_row(raw)).transpose()
     }
 
     /// Deletes at most `limit` sessions that were last used before `before`, and says how many.
     pub async fn prune_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
-        let mut tx = self.0.inner.begin().await?;
+        let mut tx = self.core.inner.begin().await?;
         let gone = execute!(&mut tx.conn(), session::PRUNE, before.micros(), i64::from(limit))?;
         tx.commit().await.map_err(Error::database("session.prune"))?;
         Ok(gone)
     }
+}
 
+impl Core {
     pub(super) fn session_row(&self, raw: SessionRaw) -> Result<SessionRow, Error> {
         const TABLE: &str = "session";
         let key = raw.key;
@@ -86,14 +88,17 @@ impl Store {
             key: SessionKey::new(key),
             tenant: Tenant::parse(&raw.tenant).map_err(Error::bad_row(TABLE, "tenant", key))?,
             device: DeviceKey::new(raw.device_key),
-            dm_session_id: DmSessionId::parse(&raw.dm_session_id)
-                .map_err(Error::bad_row(TABLE, "dm_session_id", key))?,
+            dm_session_id: DmSessionId::parse(&raw.dm_session_id).map_err(Error::bad_row(
+                TABLE,
+                "dm_session_id",
+                key,
+            ))?,
             version: raw.version,
             authenticated: raw.authenticated,
             open: raw.open,
             msg_id: u32::try_from(raw.msg_id).map_err(Error::bad_row(TABLE, "msg_id", key))?,
             digest: digest.map_err(Error::bad_row(TABLE, "digest", key))?,
-            state: self.0.keys.open_json(&STATE.of(key), &raw.state)?,
+            state: self.keys.open_json(&STATE.of(key), &raw.state)?,
             job: raw.job_id.map(JobId::new),
             created_at: Timestamp::from_micros(raw.created_at),
             updated_at: Timestamp::from_micros(raw.updated_at),
@@ -113,7 +118,7 @@ impl Store {
             row.open,
             i64::from(row.msg_id),
             row.digest.map(|d| d.as_bytes().to_vec()),
-            self.0.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
+            self.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
             row.job.map(JobId::uuid),
             row.created_at.micros(),
             row.updated_at.micros(),
@@ -131,7 +136,7 @@ impl Store {
             row.open,
             i64::from(row.msg_id),
             row.digest.map(|d| d.as_bytes().to_vec()),
-            self.0.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
+            self.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
             row.job.map(JobId::uuid),
             row.updated_at.micros(),
         )?;

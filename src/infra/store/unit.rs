@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 use super::{
-    Conflict, Error, Store,
+    Conflict, Core, Error,
     conn::Conn,
     device::{DeviceRow, InventoryRow},
     due::{self, Again, Due, Lease},
@@ -178,7 +178,7 @@ fn hash(text: &[u8]) -> u64 {
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-impl Store {
+impl Core {
     /// Makes the writes of a unit, up to the first that fails.
     pub(super) async fn apply(&self, conn: &mut Conn<'_>, unit: &Unit) -> Result<(), Lost> {
         for write in &unit.writes {

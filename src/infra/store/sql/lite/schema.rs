@@ -1,0 +1,3 @@
+//! The schema itself.
+
+pub(in crate::infra::store) use crate::infra::store::sql::pg::schema::SERVES;

@@ -1,0 +1,3 @@
+//! Sessions.
+
+pub(in crate::infra::store) use crate::infra::store::sql::pg::session::{CLOSE_OTHERS, INSERT, LOAD, PRUNE, PUT};

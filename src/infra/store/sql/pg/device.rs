@@ -1,0 +1,37 @@
+//! Devices and their inventories.
+
+pub(in crate::infra::store) const INSERT: &str = "-- device.insert
+INSERT INTO device (key, tenant, device_id, device_norm, user_name, scheme, class, tags, addresses, secrets, facts,
+    roots, version, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (tenant, device_norm) DO NOTHING";
+
+pub(in crate::infra::store) const PUT: &str = "-- device.put
+UPDATE device SET version = version + 1, user_name = $3, scheme = $4, class = $5, tags = $6, addresses = $7,
+    secrets = $8, facts = $9, roots = $10, updated_at = $11
+WHERE key = $1 AND version = $2";
+
+pub(in crate::infra::store) const BY_NAME: &str = "-- device.by_name
+SELECT key, tenant, device_id, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,
+    created_at, updated_at
+FROM device WHERE tenant = $1 AND device_norm = $2";
+
+pub(in crate::infra::store) const LOAD: &str = "-- device.load
+SELECT key, tenant, device_id, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,
+    created_at, updated_at
+FROM device WHERE key = $1";
+
+pub(in crate::infra::store) const LIST: &str = "-- device.list
+SELECT key, tenant, device_id, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,
+    created_at, updated_at
+FROM device WHERE tenant = $1 AND (created_at, key) > ($2, $3)
+ORDER BY created_at, key LIMIT $4";
+
+pub(in crate::infra::store) const INVENTORY: &str = "-- device.inventory
+SELECT device_key, body, digest, read_at
+FROM inventory WHERE device_key = $1";
+
+pub(in crate::infra::store) const INVENTORY_PUT: &str = "-- device.inventory_put
+INSERT INTO inventory (device_key, body, digest, read_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (device_key) DO UPDATE SET body = excluded.body, digest = excluded.digest, read_at = excluded.read_at";

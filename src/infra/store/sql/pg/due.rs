@@ -1,0 +1,42 @@
+//! Work to do.
+
+pub(in crate::infra::store) const LEASE: &str = "-- due.lease
+UPDATE due SET lease_token = $1, lease_until = $2, attempts = attempts + 1
+WHERE (errand, subject) IN (
+    SELECT errand, subject FROM due
+    WHERE errand IN (SELECT jsonb_array_elements_text($4::jsonb)) AND at <= $3 AND (lease_until IS NULL OR
+        lease_until <= $3)
+    ORDER BY at LIMIT $5 FOR UPDATE SKIP LOCKED
+)
+RETURNING errand, subject, at, attempts";
+
+pub(in crate::infra::store) const RETRY: &str = "-- due.retry
+UPDATE due SET at = $4, lease_token = NULL, lease_until = NULL
+WHERE errand = $1 AND subject = $2 AND lease_token = $3";
+
+pub(in crate::infra::store) const DONE: &str = "-- due.done
+DELETE FROM due WHERE errand = $1 AND subject = $2 AND lease_token = $3";
+
+pub(in crate::infra::store) const CLEAR: &str = "-- due.clear
+DELETE FROM due WHERE errand = $1 AND subject = $2";
+
+pub(in crate::infra::store) const PUT: &str = "-- due.put
+INSERT INTO due (errand, subject, at, attempts) VALUES ($1, $2, $3, 0)
+ON CONFLICT (errand, subject) DO UPDATE
+SET at = excluded.at, lease_token = NULL, lease_until = NULL, attempts = 0";
+
+pub(in crate::infra::store) const PUT_EARLIER: &str = "-- due.put_earlier
+INSERT INTO due (errand, subject, at, attempts) VALUES ($1, $2, $3, 0)
+ON CONFLICT (errand, subject) DO UPDATE
+SET at = CASE WHEN due.lease_token IS NULL AND due.at < excluded.at THEN due.at ELSE excluded.at END,
+    lease_token = NULL, lease_until = NULL, attempts = 0";
+
+pub(in crate::infra::store) const WAKE_NEXT: &str = "-- due.wake_next
+INSERT INTO due (errand, subject, at, attempts)
+SELECT $1, j.id, $4, 0 FROM job j
+WHERE j.tenant = $2 AND j.device_norm = $3 AND j.finished_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM job a WHERE a.tenant = $2 AND a.device_norm = $3 AND a.active)
+ORDER BY j.priority DESC, j.created_at, j.id LIMIT 1
+ON CONFLICT (errand, subject) DO UPDATE
+SET at = CASE WHEN due.lease_token IS NULL AND due.at < excluded.at THEN due.at ELSE excluded.at END,
+    lease_token = NULL, lease_until = NULL, attempts = 0";

@@ -1,0 +1,58 @@
+# A private PostgreSQL for tests, to be sourced: reached by a Unix socket alone, so that no port is taken, run as an ordinary user,
+# gone without a trace.
+#
+#   . tests/lib/postgres.sh
+#   SCOMO_TEST_POSTGRES=$(postgres_start "$dir/postgres" -c fsync=off)
+#   trap 'postgres_stop "$dir/postgres"' EXIT
+
+# postgres_start DIR [OPTION…]: makes a cluster in DIR, which must not exist, starts it with these options, prints its URL.
+postgres_start() {
+    local dir=$1 bin password
+    shift
+    bin=$(_postgres_bin) || return 1
+    mkdir -p "$dir/socket" || return 1
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    (umask 077 && printf '%s\n' "$password" >"$dir/password")
+    _postgres_own "$dir" || return 1
+    _postgres_as_user "$bin/initdb" --pgdata="$dir/data" --username=scomo --auth=scram-sha-256 --pwfile="$dir/password" \
+        --encoding=UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
+    _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=60 \
+        --options="-c listen_addresses='' -c unix_socket_directories='$dir/socket' -c max_connections=200 $*" \
+        start >"$dir/start.log" 2>&1 || { cat "$dir/start.log" "$dir/server.log" >&2; return 1; }
+    printf 'postgres://scomo:%s@localhost/postgres?host=%s\n' "$password" "$dir/socket"
+}
+
+# postgres_stop DIR: stops the cluster in DIR, if it runs, and removes DIR.
+postgres_stop() {
+    local dir=$1 bin
+    [ -d "$dir" ] || return 0
+    if [ -f "$dir/data/postmaster.pid" ] && bin=$(_postgres_bin); then
+        _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" --mode=immediate --wait stop >/dev/null 2>&1
+    fi
+    rm -rf "$dir"
+}
+
+# The directory of the newest server's binaries: Debian keeps them out of PATH.
+_postgres_bin() {
+    local bin
+    bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+    if [ -z "$bin" ] && command -v initdb >/dev/null; then
+        bin=$(dirname "$(command -v initdb)")
+    fi
+    [ -n "$bin" ] || { echo "no PostgreSQL server found; on Debian: apt-get install postgresql" >&2; return 1; }
+    printf '%s\n' "$bin"
+}
+
+# PostgreSQL refuses to run as root: then it runs as nobody, who must own the directory and reach it.
+_postgres_own() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    chown -R 65534:65534 "$1" && chmod 755 "$1" "$1/socket" "$(dirname "$1")"
+}
+
+_postgres_as_user() {
+    if [ "$(id -u)" -eq 0 ]; then
+        (cd / && setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@")
+    else
+        (cd / && "$@")
+    fi
+}
