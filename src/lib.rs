@@ -74,10 +74,14 @@ pub mod contract {
 /// What touches the world, each part with its own settings.
 #[cfg(feature = "server")]
 pub mod infra {
+    pub mod account;
     pub mod broker;
+    pub mod catalogue;
     pub mod courier;
     pub mod depot;
     pub mod driver;
+    pub mod jobs;
+    pub mod known;
     pub mod store;
     pub mod system;
     pub mod telemetry;

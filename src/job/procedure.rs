@@ -38,7 +38,8 @@ impl Procedure {
         Self::Scomo(Scomo::new(errand))
     }
 
-    /// The same errand as a fresh attempt, which remembers the correlators of earlier ones: their failures no longer count.
+    /// The same errand as a fresh attempt, which remembers the correlators of earlier ones: their failures no longer count. To be
+    /// called as soon as the retry is decided, so that a late report finds it.
     #[must_use]
     pub fn again(self) -> Self {
         match self {
@@ -71,5 +72,19 @@ impl Procedure {
         match self {
             Self::Scomo(scomo) => scomo.is_over(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_procedure_is_stored_under_its_kind() {
+        let procedure = Procedure::new(Errand::Download { action: Action::Install });
+        let stored = serde_json::to_value(&procedure).unwrap();
+        assert!(stored.get("scomo").is_some(), "{stored}");
+        assert_eq!(serde_json::from_value::<Procedure>(stored).unwrap(), procedure);
+        assert_eq!((procedure.is_over(), procedure.awaiting()), (false, None));
     }
 }

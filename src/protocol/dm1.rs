@@ -28,6 +28,9 @@ mod reply;
 mod size;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use account::{Account, AccountChange, NewNonce, Nonces, Scheme};
 pub use answer::{Answer, Slot, WrongBytes};
 pub use event::{AlertItem, Ending, Event, GenericAlert, Step, Violation};

@@ -96,19 +96,19 @@ impl Scomo {
     /// changes nothing.
     #[must_use]
     pub fn handle(self, input: Input, cx: &Context<'_>, mint: &mut dyn Mint) -> (Self, Vec<Effect>) {
+        if self.is_over() {
+            return (self, vec![]);
+        }
         let Self { errand, memory, stage } = self;
         let mut hand = Hand::new(&errand, memory, cx, mint);
         let stage = match input {
             Input::Started => started(stage, &mut hand),
-            Input::Outcome { ask, outcome } => answered(stage, ask, outcome, &mut hand),
+            Input::Outcome { ask, outcome } => answered(stage, ask, &outcome, &mut hand),
             Input::Report { correlator, source, results } => {
                 exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
             }
             Input::Selected(selected) => selection(stage, selected, &mut hand),
-            Input::Granted { url } => match stage {
-                Stage::Granting { work, spare } => deliver::granted(work, spare, url, &mut hand),
-                other => other,
-            },
+            Input::Granted { url } => grant(stage, url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
         let (memory, effects) = hand.done();
@@ -218,32 +218,37 @@ fn ended(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     }
 }
 
-fn answered(stage: Stage, ask: AskId, outcome: Outcome, hand: &mut Hand<'_>) -> Stage {
+fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     if !hand.take_answer(ask) {
         return stage;
     }
-    if outcome == Outcome::Unknown {
+    if *outcome == Outcome::Unknown {
         return ended(stage, hand);
     }
     match stage {
         Stage::Locating => look::located(outcome, hand),
         Stage::Looking { place } => look::looked(place, outcome, hand),
-        Stage::Detailing { place, kept } => look::detailed(place, kept, &outcome, hand),
+        Stage::Detailing { place, kept } => look::detailed(place, kept, outcome, hand),
         Stage::Browsing { place, package, mechanism } => deliver::browsed(place, package, mechanism, outcome, hand),
-        Stage::Placing { work, url, spare } => deliver::placed(work, url, spare, &outcome, hand),
-        Stage::Sending { work } => deliver::sent(work, &outcome, hand),
-        Stage::Listing { work } => exec::listed(work, &outcome, hand),
-        Stage::Executing { work } => exec::executed(work, &outcome, hand),
+        Stage::Placing { work, url, spare } => deliver::placed(work, url, spare, outcome, hand),
+        Stage::Sending { work } => deliver::sent(work, outcome, hand),
+        Stage::Listing { work } => exec::listed(work, outcome, hand),
+        Stage::Executing { work } => exec::executed(work, outcome, hand),
         Stage::Checking { work, accepted, reading } => check::read(work, accepted, reading, outcome, hand),
-        Stage::Confirming { work, code } => exec::confirmed(work, code, &outcome, hand),
+        Stage::Confirming { work, code } => exec::confirmed(work, code, outcome, hand),
         Stage::Tidying { work, code, confirmed, deleting: false } => {
-            exec::may_tidy(work, code, confirmed, &outcome, hand)
+            exec::may_tidy(work, code, confirmed, outcome, hand)
         }
-        Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, &outcome, hand),
+        Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, outcome, hand),
         Stage::Resting | Stage::Selecting { .. } | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => {
             stage
         }
     }
+}
+
+fn grant(stage: Stage, url: String, hand: &mut Hand<'_>) -> Stage {
+    let Stage::Granting { work, spare } = stage else { return stage };
+    deliver::granted(work, spare, url, hand)
 }
 
 fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {

@@ -14,8 +14,11 @@ fn package(id: &str, version: &str, when: Option<&str>) -> Manifest {
     Manifest::parse(&text, "manifest.toml").unwrap()
 }
 
-fn facts(installed: Option<&[(&str, Option<&str>, Option<bool>)]>) -> Facts {
-    let entry = |(id, version, active): &(&str, Option<&str>, Option<bool>)| Installed {
+/// Component, version, active.
+type Entry = (&'static str, Option<&'static str>, Option<bool>);
+
+fn facts(installed: Option<&[Entry]>) -> Facts {
+    let entry = |(id, version, active): &Entry| Installed {
         id: ComponentId::parse(id).unwrap(),
         version: version.map(str::to_owned),
         active: *active,

@@ -125,3 +125,9 @@ fn hostile_text_is_an_error() {
     let twice = errors("id = \"a\"\nid = \"b\"\n");
     assert_eq!((twice.len(), twice[0].1), (1, 2));
 }
+
+#[test]
+fn manifests_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Manifest>();
+}

@@ -78,17 +78,23 @@ impl<'a> Checker<'a> {
     }
 
     fn select(&mut self, select: &'a SelectExpr) -> Result<(), RuleError> {
-        let whole = match &select.operand.expr {
-            Expr::Ident(name) if !self.bound.contains(&name.as_str()) => name,
-            _ => {
-                let known = ["id", "version", "active", "pkg"].contains(&select.field.as_str());
-                let error = || RuleError::UnknownFact { name: format!("….{}", select.field) };
-                return if known { self.expression(&select.operand) } else { Err(error()) };
-            }
-        };
+        let Expr::Ident(whole) = &select.operand.expr else { return self.member(select) };
+        if self.bound.contains(&whole.as_str()) {
+            return self.member(select);
+        }
         let name = format!("{whole}.{}", select.field);
         let known = name == "dev.id" || (whole != "installed" && FactName::named(&name).is_some());
         if known { Ok(()) } else { Err(RuleError::UnknownFact { name }) }
+    }
+
+    /// A member of a component of `installed`.
+    fn member(&mut self, select: &'a SelectExpr) -> Result<(), RuleError> {
+        let known = ["id", "version", "active", "pkg"].contains(&select.field.as_str());
+        if known {
+            self.expression(&select.operand)
+        } else {
+            Err(RuleError::UnknownFact { name: format!("….{}", select.field) })
+        }
     }
 
     fn call(&mut self, call: &'a CallExpr) -> Result<(), RuleError> {

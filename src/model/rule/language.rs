@@ -194,6 +194,7 @@ static ENV: LazyLock<Option<Arc<Env>>> = LazyLock::new(|| {
 
 static VERSION_TYPE: Type = Type::new_unspecified_type("version");
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that CEL calls")]
 fn version_of_text<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let text = arguments.first().and_then(|value| value.downcast_ref::<CelString<'_>>());
     let text = text.ok_or_else(ExecutionError::missing_argument_or_target)?;

@@ -60,7 +60,7 @@ fn a_rule_holds_or_not_by_what_the_device_told() {
         ("tags.exists_one(t, t == 'eu') && tags[0].contains('et')", true),
         ("[1, 2, 3].map(n, n * 2) == [2, 4, 6] && int('7') % 4 == 3", true),
     ] {
-        assert_eq!(eval(r##"'it\'s \\ "' == "it's \\ \"""##, &silent()), Verdict::Yes);
+        assert_eq!(eval(rule, &told()), if holds { Verdict::Yes } else { Verdict::No }, "{rule}");
     }
 }
 
@@ -108,10 +108,8 @@ fn a_rule_that_makes_no_sense_on_a_device_is_broken() {
         ("1 / 0 == 1", "Division by zero"),
         ("9223372036854775807 + 1 > 0", "Overflow"),
     ] {
-        match eval(rule, &told()) {
-            Verdict::Broken { why: found } => assert!(found.contains(why), "{rule}: {found}"),
-            other => panic!("{rule}: {other:?}"),
-        }
+        let found = eval(rule, &told());
+        assert!(matches!(&found, Verdict::Broken { why: found } if found.contains(why)), "{rule}: {found:?}");
     }
 }
 
@@ -154,7 +152,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
     ] {
         assert!(Rule::parse(text).is_err(), "{text}");
     }
-    assert_eq!(eval(r#"'it\'s \\ "' == "it's \\ \""#, &silent()), Verdict::Yes);
+    assert_eq!(eval(r#"'it\'s \\ "' == "it's \\ \"""#, &silent()), Verdict::Yes);
 }
 
 #[test]
@@ -258,77 +256,13 @@ fn text_is_bounded_before_it_is_parsed() {
     assert!(Rule::parse(&format!("true{}", "&&dev.man!='M1'".repeat(80))).is_ok());
 }
 
+/// Pieces that make rules, and some that break them.
+const PIECES: &str = "dev detail installed tags ua . man fwv exists map has version size ( ) [ ] { } , && || ! - + * / % == != < >= ? : \
+    in 'a' \"b\" ' \" \\ 1 0.5 9223372036854775808 1u 0x 1e999 null true x \n // r' ''' ` @ $ é ; = & | 1. _ as for type";
+
 fn soup() -> impl Strategy<Value = String> {
-    let pieces = [
-        "dev",
-        "detail",
-        "installed",
-        "tags",
-        "ua",
-        ".",
-        "man",
-        "fwv",
-        "exists",
-        "map",
-        "has",
-        "version",
-        "size",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "&&",
-        "||",
-        "!",
-        "-",
-        "+",
-        "*",
-        "/",
-        "%",
-        "==",
-        "!=",
-        "<",
-        ">=",
-        "?",
-        ":",
-        "in",
-        "'a'",
-        "\"b\"",
-        "'",
-        "\"",
-        "\\",
-        "1",
-        "0.5",
-        "9223372036854775808",
-        "1u",
-        "0x",
-        "1e999",
-        "null",
-        "true",
-        "x",
-        " ",
-        "\n",
-        "//",
-        "r'",
-        "'''",
-        "`",
-        "@",
-        "$",
-        "é",
-        ";",
-        "=",
-        "&",
-        "|",
-        "1.",
-        "_",
-        "as",
-        "for",
-        "type",
-    ];
-    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
+    let pieces: Vec<_> = PIECES.split(' ').chain([" "]).collect();
+    prop::collection::vec(prop::sample::select(pieces), 0..24).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {

@@ -49,6 +49,9 @@ enum Part {
     Within(Version),
 }
 
+/// Makes a part of its version.
+type Make = fn(Version) -> Part;
+
 impl VersionRule {
     /// The longest rule in bytes.
     pub const MOST_BYTES: usize = 256;
@@ -102,7 +105,7 @@ impl Part {
         if part == "*" {
             return Ok(Self::Any);
         }
-        let make: &[(&str, fn(Version) -> Self)] = &[
+        let operators: [(&str, Make); 6] = [
             (">=", Self::AtLeast),
             ("<=", Self::AtMost),
             ("==", Self::Exactly),
@@ -110,11 +113,11 @@ impl Part {
             ("<", Self::Below),
             ("=", Self::Exactly),
         ];
-        let within: fn(Version) -> Self = Self::Within;
-        let exactly: fn(Version) -> Self = Self::Exactly;
-        let (make, version) = make
-            .iter()
-            .find_map(|(operator, make)| part.strip_prefix(operator).map(|rest| (*make, rest.trim())))
+        let within: Make = Self::Within;
+        let exactly: Make = Self::Exactly;
+        let (make, version) = operators
+            .into_iter()
+            .find_map(|(operator, make)| part.strip_prefix(operator).map(|rest| (make, rest.trim())))
             .or_else(|| part.strip_suffix(".*").map(|prefix| (within, prefix)))
             .unwrap_or((exactly, part));
         if version.contains('*') {

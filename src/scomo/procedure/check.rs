@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Which read is outstanding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reading {
     /// The Status of a `Download` entry.
@@ -59,9 +59,9 @@ pub(super) fn busy(mut work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
     fail_silent(text, hand)
 }
 
-pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: Outcome, hand: &mut Hand<'_>) -> Stage {
+pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     match reading {
-        Reading::Status => match exec::download_status(&outcome) {
+        Reading::Status => match exec::download_status(outcome) {
             Some(status) if status.phase() == Phase::Progressing => {
                 hand.note(format!("the device is {}", status.text()));
                 wait(work, true, hand)
@@ -69,23 +69,13 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: O
             status => read_inventory(work, accepted, status, hand),
         },
         Reading::Inventory { download } => {
-            let signs = match outcome {
-                Outcome::Read(tree) => {
-                    let inventory = Inventory::from_tree(&tree);
-                    let signs = signs(&work, &inventory, download);
-                    hand.learned(Fact::Inventory(inventory));
-                    signs
-                }
-                Outcome::Found(_)
-                | Outcome::Missing
-                | Outcome::Written { .. }
-                | Outcome::Deleted
-                | Outcome::Done { .. }
-                | Outcome::Pending
-                | Outcome::Refused { .. }
-                | Outcome::Unsupported { .. }
-                | Outcome::Answered(_)
-                | Outcome::Unknown => blind(download),
+            let signs = if let Outcome::Read(tree) = outcome {
+                let inventory = Inventory::from_tree(tree);
+                let signs = signs(&work, &inventory, download);
+                hand.learned(Fact::Inventory(inventory));
+                signs
+            } else {
+                blind(download)
             };
             decide(work, accepted, &signs, hand)
         }

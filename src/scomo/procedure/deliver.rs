@@ -36,10 +36,7 @@ pub(super) fn chosen(place: Place, inventory: &Inventory, chosen: Chosen, hand: 
             install_held(Box::new(work), entry, hand)
         }
         (Some(_) | None, _, Way::Direct) => put_delivered(place, inventory, &package, action, hand),
-        (Some(_) | None, _, Way::Alternate(mechanism)) => {
-            hand.ask(Intent::ReadSubtree { at: place.download() });
-            Stage::Browsing { place, package: Box::new(package), mechanism }
-        }
+        (Some(_) | None, _, Way::Alternate(mechanism)) => browse(place, Box::new(package), mechanism, hand),
     }
 }
 
@@ -76,34 +73,34 @@ fn put_delivered(place: Place, inventory: &Inventory, package: &Package, action:
     Stage::Placing { work, url: None, spare: None }
 }
 
+fn browse(place: Place, package: Box<Package>, mechanism: Mechanism, hand: &mut Hand<'_>) -> Stage {
+    hand.ask(Intent::ReadSubtree { at: place.download() });
+    Stage::Browsing { place, package, mechanism }
+}
+
 /// What lies under `Download` is known: the entry of the same package is used again, a running one left alone.
 pub(super) fn browsed(
     place: Place,
     package: Box<Package>,
     mechanism: Mechanism,
-    outcome: Outcome,
+    outcome: &Outcome,
     hand: &mut Hand<'_>,
 ) -> Stage {
     let Errand::Download { action } = *hand.errand else { return Stage::Resting };
-    let entries = match outcome {
-        Outcome::Read(tree) => tree,
-        Outcome::Missing => match place.lower_case_download() {
-            Some(place) => {
-                hand.ask(Intent::ReadSubtree { at: place.download() });
-                return Stage::Browsing { place, package, mechanism };
-            }
-            None => Branch::Interior(vec![]),
-        },
-        other => return hand.setback(&other, "show its Download node"),
+    let entries = match (outcome, place.lower_case_download()) {
+        (Outcome::Read(tree), _) => tree.children(),
+        (Outcome::Missing, Some(lower)) => return browse(lower, package, mechanism, hand),
+        (Outcome::Missing, None) => &[],
+        (refusal, _) => return hand.setback(refusal, "show its Download node"),
     };
-    let existing: Vec<_> = entries.children().iter().map(|(n, e)| (n.clone(), pkg_id_of(e))).collect();
+    let existing: Vec<_> = entries.iter().map(|(n, e)| (n.clone(), pkg_id_of(e))).collect();
     let entry = object::entry_name(&package.pkg_id(), &existing);
     let goal = Goal::Package { package: package.clone(), action };
     let work = Box::new(Work::new(place, goal, Operation::fetching(action), entry));
-    if entries.child(&work.entry).is_some_and(|e| phase_of(e) == Phase::Progressing) {
+    if entries.iter().any(|(n, e)| *n == work.entry && phase_of(e) == Phase::Progressing) {
         return check::busy(work, hand);
     }
-    let spare = entries.children().iter().find(|(n, e)| *n != work.entry && is_spare(e)).map(|(n, _)| n.clone());
+    let spare = entries.iter().find(|(n, e)| *n != work.entry && is_spare(e)).map(|(n, _)| n.clone());
     hand.need(Need::Grant { mechanism, package });
     Stage::Granting { work, spare }
 }
@@ -156,17 +153,15 @@ fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
 }
 
 pub(super) fn sent(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    match outcome {
-        Outcome::Written { skipped } => match skipped.first() {
-            Some((_, code)) => hand.setback(&Outcome::Refused { code: *code }, "take the package's bytes"),
-            None => {
-                hand.memory.distrusted = None;
-                match work.goal {
-                    Goal::Package { action: Action::Deliver, .. } => exec::confirm(work, None, hand),
-                    Goal::Package { .. } | Goal::Delivered { .. } | Goal::Component { .. } => exec::list(work, hand),
-                }
-            }
-        },
-        other => hand.setback(other, "take the package's bytes"),
+    let doing = "take the package's bytes";
+    let Outcome::Written { skipped } = outcome else { return hand.setback(outcome, doing) };
+    if let Some((_, code)) = skipped.first() {
+        return hand.setback(&Outcome::Refused { code: *code }, doing);
+    }
+    hand.memory.distrusted = None;
+    if let Goal::Package { action: Action::Deliver, .. } = work.goal {
+        exec::confirm(work, None, hand)
+    } else {
+        exec::list(work, hand)
     }
 }

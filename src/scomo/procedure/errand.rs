@@ -21,7 +21,7 @@ pub enum Errand {
     OperatePackage {
         /// Which operation.
         operation: PackageOperation,
-        /// The PkgIDs that count as the package, best first: those of the versions that the request allows, then the bare
+        /// The `PkgID`s that count as the package, best first: those of the versions that the request allows, then the bare
         /// package id. Letter case is ignored.
         pkg_ids: Vec<String>,
     },

@@ -26,20 +26,9 @@ pub(super) fn list(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
 }
 
 pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    let offered: Vec<String> = match outcome {
-        Outcome::Read(tree) => tree.children().iter().map(|(name, _)| name.clone()).collect(),
-        // not every device lets its operations be listed: the canonical name is worth a try
-        Outcome::Found(_)
-        | Outcome::Missing
-        | Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Done { .. }
-        | Outcome::Pending
-        | Outcome::Refused { .. }
-        | Outcome::Unsupported { .. }
-        | Outcome::Answered(_)
-        | Outcome::Unknown => vec![],
-    };
+    // not every device lets its operations be listed: then the canonical name is worth a try
+    let listing = if let Outcome::Read(tree) = outcome { tree.children() } else { &[] };
+    let offered: Vec<String> = listing.iter().map(|(name, _)| name.clone()).collect();
     execute(work, &offered, hand)
 }
 
@@ -57,25 +46,15 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
 }
 
 pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    match outcome {
-        Outcome::Pending => {
-            hand.await_report(work.exec.as_ref());
-            Stage::Waiting { work, accepted: true }
-        }
-        Outcome::Done { code } => match (ResultCode::in_status(*code), *code) {
-            (Some(result), _) => settle(work, result, hand),
-            (None, 200..=299) => confirm(work, None, hand),
-            (None, _) => refused(&work, outcome, hand),
-        },
-        Outcome::Found(_)
-        | Outcome::Read(_)
-        | Outcome::Missing
-        | Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Refused { .. }
-        | Outcome::Unsupported { .. }
-        | Outcome::Answered(_)
-        | Outcome::Unknown => refused(&work, outcome, hand),
+    if let Outcome::Pending = outcome {
+        hand.await_report(work.exec.as_ref());
+        return Stage::Waiting { work, accepted: true };
+    }
+    let Outcome::Done { code } = outcome else { return refused(&work, outcome, hand) };
+    match (ResultCode::in_status(*code), *code) {
+        (Some(result), _) => settle(work, result, hand),
+        (None, 200..=299) => confirm(work, None, hand),
+        (None, _) => refused(&work, outcome, hand),
     }
 }
 
@@ -92,7 +71,7 @@ pub(super) fn reported(
     hand: &mut Hand<'_>,
 ) -> Stage {
     let code = worst(results);
-    let current = stage.work().filter(|work| joins(work, correlator, source, results)).is_some();
+    let current = stage.work().is_some_and(|work| joins(work, correlator, source, results));
     match (current, code) {
         (true, Some(code)) => accept(stage, code, hand),
         (true, None) => unreadable(stage, hand),
@@ -166,13 +145,9 @@ fn other(stage: Stage, correlator: Option<&Correlator>, code: Option<ResultCode>
         (true, Some(code)) if code.is_ok() => {
             hand.note(format!("an earlier attempt reported {code}"));
             hand.memory.late = Some(code);
-            match stage {
-                Stage::Waiting { work, accepted } => {
-                    hand.go_live();
-                    check::begin(work, accepted, hand)
-                }
-                rest => rest,
-            }
+            let Stage::Waiting { work, accepted } = stage else { return stage };
+            hand.go_live();
+            check::begin(work, accepted, hand)
         }
         (true, Some(code)) => {
             hand.note(format!("an earlier attempt reported {code}, which no longer counts"));
@@ -205,24 +180,12 @@ pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand
 }
 
 pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    let reached = match outcome {
-        Outcome::Read(tree) => {
-            let inventory = Inventory::from_tree(tree);
-            let reached = work.goal.reached(&inventory);
-            hand.learned(Fact::Inventory(inventory));
-            reached
-        }
-        Outcome::Found(_)
-        | Outcome::Missing
-        | Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Done { .. }
-        | Outcome::Pending
-        | Outcome::Refused { .. }
-        | Outcome::Unsupported { .. }
-        | Outcome::Answered(_)
-        | Outcome::Unknown => Reached::Unknown,
-    };
+    let mut reached = Reached::Unknown;
+    if let Outcome::Read(tree) = outcome {
+        let inventory = Inventory::from_tree(tree);
+        reached = work.goal.reached(&inventory);
+        hand.learned(Fact::Inventory(inventory));
+    }
     if reached != Reached::Yes {
         hand.note("the device reported success, but its inventory does not show it");
     }
@@ -264,18 +227,6 @@ pub(super) fn tidied(code: Option<ResultCode>, confirmed: bool, outcome: &Outcom
 
 /// What a read of `Download/<X>/Status` says.
 pub(super) fn download_status(outcome: &Outcome) -> Option<DownloadStatus> {
-    match outcome {
-        Outcome::Read(Branch::Leaf(leaf)) => leaf.text.trim().parse().ok().map(DownloadStatus::from_number),
-        Outcome::Read(Branch::Interior(_))
-        | Outcome::Found(_)
-        | Outcome::Missing
-        | Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Done { .. }
-        | Outcome::Pending
-        | Outcome::Refused { .. }
-        | Outcome::Unsupported { .. }
-        | Outcome::Answered(_)
-        | Outcome::Unknown => None,
-    }
+    let Outcome::Read(Branch::Leaf(leaf)) = outcome else { return None };
+    leaf.text.trim().parse().ok().map(DownloadStatus::from_number)
 }

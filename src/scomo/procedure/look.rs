@@ -15,7 +15,11 @@ use crate::{
         id::ComponentId,
         tree::{Instance, Intent, ObjectKind, Outcome},
     },
-    scomo::{inventory::Inventory, operation::Operation, outcome::Phase},
+    scomo::{
+        inventory::Inventory,
+        operation::Operation,
+        outcome::{DeliveredStatus, DeployedStatus, Phase},
+    },
 };
 
 /// An inventory of more entries is read again rather than carried from message to message.
@@ -33,12 +37,12 @@ fn locate(hand: &mut Hand<'_>) -> Stage {
     Stage::Locating
 }
 
-pub(super) fn located(outcome: Outcome, hand: &mut Hand<'_>) -> Stage {
-    let roots: Vec<Instance> = match outcome {
-        Outcome::Found(roots) => roots.into_iter().filter(|root| root.kind == ObjectKind::Scomo).collect(),
-        Outcome::Missing => vec![],
-        other => return hand.setback(&other, "show its SCOMO management object"),
-    };
+pub(super) fn located(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    let found = if let Outcome::Found(roots) = outcome { roots.as_slice() } else { &[] };
+    if found.is_empty() && !matches!(outcome, Outcome::Found(_) | Outcome::Missing) {
+        return hand.setback(outcome, "show its SCOMO management object");
+    }
+    let roots: Vec<Instance> = found.iter().filter(|root| root.kind == ObjectKind::Scomo).cloned().collect();
     hand.learned(Fact::Roots(roots.clone()));
     if roots.len() > 1 {
         hand.note(format!("the device has {} SCOMO management objects; the first is used", roots.len()));
@@ -54,19 +58,19 @@ fn look(place: Place, hand: &mut Hand<'_>) -> Stage {
     Stage::Looking { place }
 }
 
-pub(super) fn looked(place: Place, outcome: Outcome, hand: &mut Hand<'_>) -> Stage {
-    match outcome {
-        Outcome::Read(tree) => {
-            let inventory = Inventory::from_tree(&tree);
-            hand.learned(Fact::Inventory(inventory.clone()));
-            survey(place.spelled_as_in(&tree), inventory, hand)
-        }
-        Outcome::Missing => match place.lower_case() {
-            Some(lower) => look(lower, hand),
-            None if place.fresh => bare(Place::new(place.root, true), hand),
-            None => locate(hand),
-        },
-        other => hand.setback(&other, "show its inventory"),
+pub(super) fn looked(place: Place, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if let Outcome::Read(tree) = outcome {
+        let inventory = Inventory::from_tree(tree);
+        hand.learned(Fact::Inventory(inventory.clone()));
+        return survey(place.spelled_as_in(tree), inventory, hand);
+    }
+    if *outcome != Outcome::Missing {
+        return hand.setback(outcome, "show its inventory");
+    }
+    match place.lower_case() {
+        Some(lower) => look(lower, hand),
+        None if place.fresh => bare(Place::new(place.root, true), hand),
+        None => locate(hand),
     }
 }
 
@@ -110,21 +114,11 @@ pub(super) fn detail(place: Place, inventory: Inventory, reasons: Vec<String>, h
 
 pub(super) fn detailed(place: Place, kept: Option<Inventory>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     hand.memory.detailed = true;
-    let detail = match outcome {
-        Outcome::Read(tree) => DevDetail::from_tree(tree),
-        Outcome::Found(_)
-        | Outcome::Missing
-        | Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Done { .. }
-        | Outcome::Pending
-        | Outcome::Refused { .. }
-        | Outcome::Unsupported { .. }
-        | Outcome::Answered(_)
-        | Outcome::Unknown => {
-            hand.note("the device does not show its DevDetail");
-            DevDetail::default()
-        }
+    let detail = if let Outcome::Read(tree) = outcome {
+        DevDetail::from_tree(tree)
+    } else {
+        hand.note("the device does not show its DevDetail");
+        DevDetail::default()
     };
     hand.learned(Fact::Detail(detail));
     match kept {
@@ -157,7 +151,7 @@ fn on_package(
     };
     let goal = Goal::Delivered { pkg_id: pkg_id.clone(), operation };
     let work = Work::new(place, goal, operation.into(), entry.node.clone());
-    let phase = entry.status.map_or(Phase::Unknown, |status| status.phase());
+    let phase = entry.status.map_or(Phase::Unknown, DeliveredStatus::phase);
     operate(work, inventory, phase, &entry.operations, hand)
 }
 
@@ -178,7 +172,7 @@ fn on_component(
     };
     let goal = Goal::Component { id: id.clone(), operation };
     let work = Work::new(place, goal, Operation::from(operation), component.node.clone());
-    let phase = component.status.map_or(Phase::Unknown, |status| status.phase());
+    let phase = component.status.map_or(Phase::Unknown, DeployedStatus::phase);
     operate(work, inventory, phase, &component.operations, hand)
 }
 

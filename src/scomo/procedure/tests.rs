@@ -1,1 +1,187 @@
+//! The procedures, told as sessions with a device that obeys its tree.
 
+mod device;
+mod download;
+mod lost;
+mod operate;
+mod reports;
+
+use self::device::Device;
+use super::{
+    Scomo,
+    errand::{Action, Chosen, Errand, Mechanism, Package, Way},
+    turn::{Context, Effect, Ending, Fact, Input, Need, Quirks, Selected},
+};
+use crate::model::{
+    catalog::{Component, PackageRef},
+    clock::Mint,
+    digest::Digest,
+    id::{ComponentId, Correlator, PackageId},
+    tree::{Instance, Intent, Outcome, Payload},
+    version::Version,
+};
+
+/// Counts, so that no two tokens are alike.
+struct Counter(u8);
+
+impl Mint for Counter {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0 += 1;
+        bytes.fill(self.0);
+    }
+}
+
+/// When a session is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// The question never reaches the device.
+    Before(usize),
+    /// The device does what was asked, its answer gets lost.
+    After(usize),
+}
+
+/// A device, a job's procedure, and what the driver keeps of both.
+struct World {
+    device: Device,
+    procedure: Scomo,
+    mint: Counter,
+    roots: Vec<Instance>,
+    way: Way,
+    selected: Option<Selected>,
+    /// Selection stays undecided even when DevDetail has been read.
+    never_content: bool,
+    report_late: bool,
+    loss: Option<Loss>,
+    asked: usize,
+    notes: Vec<String>,
+    awaited: Option<Correlator>,
+    ending: Option<Ending>,
+}
+
+impl World {
+    fn new(device: Device, errand: Errand) -> Self {
+        Self {
+            device,
+            procedure: Scomo::new(errand),
+            mint: Counter(0),
+            roots: vec![],
+            way: Way::Direct,
+            selected: None,
+            never_content: false,
+            report_late: false,
+            loss: None,
+            asked: 0,
+            notes: vec![],
+            awaited: None,
+            ending: None,
+        }
+    }
+
+    /// One whole session: reports first, then the work, then its end.
+    fn session(&mut self, reports: impl IntoIterator<Item = Input>) -> Option<Ending> {
+        self.asked = 0;
+        for report in reports {
+            self.feed(report);
+        }
+        self.feed(Input::Started);
+        self.feed(Input::SessionEnded);
+        self.ending.clone()
+    }
+
+    /// Feeds an input and carries out what comes of it until the procedure wants nothing more or the session is lost.
+    fn feed(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            for effect in self.advance(input) {
+                assert!(self.ending.is_none(), "nothing comes after the end");
+                assert!(next.is_none(), "an ask or a need is the last of its turn");
+                next = self.carry_out(effect);
+            }
+        }
+    }
+
+    fn advance(&mut self, input: Input) -> Vec<Effect> {
+        let quirks = Quirks::default();
+        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late };
+        let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
+        let stored = serde_json::to_string(&procedure).unwrap();
+        self.procedure = serde_json::from_str(&stored).unwrap();
+        assert_eq!(self.procedure, procedure, "the stored value is the value");
+        effects
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Ask(ask) => {
+                self.asked += 1;
+                if self.loss == Some(Loss::Before(self.asked)) {
+                    return Some(Input::SessionEnded);
+                }
+                let outcome = self.device.answer(&ask.intent);
+                if self.loss == Some(Loss::After(self.asked)) {
+                    return Some(Input::Outcome { ask: ask.id, outcome: Outcome::Unknown });
+                }
+                Some(Input::Outcome { ask: ask.id, outcome })
+            }
+            Effect::Need(Need::Selection) => {
+                let chosen = || Selected::Chosen(Box::new(Chosen { package: package(), way: self.way }));
+                Some(Input::Selected(self.selected.clone().unwrap_or_else(chosen)))
+            }
+            Effect::Need(Need::Grant { .. }) => Some(Input::Granted { url: "https://dl.example/dd/g1".to_owned() }),
+            Effect::Learned(Fact::Roots(roots)) => {
+                self.roots = roots;
+                None
+            }
+            Effect::Learned(Fact::Detail(_)) => {
+                self.selected = self.selected.take().filter(|_| self.never_content);
+                None
+            }
+            Effect::Learned(Fact::Inventory(_)) => None,
+            Effect::Note(text) => {
+                self.notes.push(text);
+                None
+            }
+            Effect::AwaitReport { exec } => {
+                assert_eq!(self.procedure.awaiting(), Some(&exec));
+                self.awaited = Some(exec);
+                None
+            }
+            Effect::Finished(ending) => {
+                assert!(self.procedure.is_over());
+                self.ending = Some(ending);
+                None
+            }
+        }
+    }
+
+    fn execs(&self) -> usize {
+        self.device.log.iter().filter(|intent| matches!(intent, Intent::Exec { .. })).count()
+    }
+}
+
+fn package() -> Package {
+    Package {
+        of: PackageRef {
+            id: PackageId::parse("org.example.player").unwrap(),
+            version: Version::parse("2.1.0").unwrap(),
+        },
+        name: "Player".to_owned(),
+        description: None,
+        install_params: Some("silent=1".to_owned()),
+        env_type: None,
+        payload: Payload { digest: Digest::of(b"player"), size: 6, mime: "application/vnd.example.pkg".to_owned() },
+        file: "player.pkg".to_owned(),
+        components: vec![Component {
+            id: ComponentId::parse("org.example.player.app").unwrap(),
+            version: Version::parse("2.1.0").unwrap(),
+        }],
+    }
+}
+
+const PKG_ID: &str = "org.example.player@2.1.0";
+
+const fn download(action: Action) -> Errand {
+    Errand::Download { action }
+}
+
+const ALTERNATE: Way = Way::Alternate(Mechanism::Descriptor);

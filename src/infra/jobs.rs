@@ -1,0 +1,193 @@
+//! A job on its way through a commit: its row and value, moved by events of its life, and the writes that follow from that.
+
+use crate::{
+    contract::event::{Data, Event as Told, JobData, JobFacts},
+    infra::store::{
+        self, Json, Write,
+        due::{Again, Due, Lease},
+        event::EventRow,
+        job::JobRow,
+    },
+    job::{
+        life::{self, Effect, Policy},
+        procedure::Way,
+        record::Record,
+    },
+    model::{
+        catalog::Delivery,
+        clock::{Mint, Timestamp},
+        id::EventId,
+    },
+};
+
+/// The errand of a live job's only due row: something may have to be done about it.
+pub const DUE: &str = "job";
+/// The errand of a request some of whose jobs have ended.
+pub const COMPLETE: &str = "request";
+
+/// The `source` of every event: a URI reference, which consumers resolve against where they got it.
+const SOURCE: &str = "/scomo";
+/// How long the next job of a device waits to be woken: a session that goes on takes it up by itself.
+const NEXT: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long jobs that end together are gathered before their request is looked at.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// A job between its reading and its commit.
+#[derive(Debug, Clone)]
+pub struct Moving {
+    row: JobRow,
+    /// The job itself.
+    pub record: Record,
+    tellings: Vec<Told>,
+    errands: Vec<Write>,
+    notify: bool,
+}
+
+impl Moving {
+    /// Takes a job that was read.
+    ///
+    /// # Errors
+    /// [`store::Error::BadRow`] if its body is not one that this release understands.
+    pub fn of(row: JobRow) -> Result<Self, store::Error> {
+        let record: Record = row.body.read().map_err(store::Error::bad_row("job", "body", row.id))?;
+        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false })
+    }
+
+    /// The row as it was read.
+    #[must_use]
+    pub const fn row(&self) -> &JobRow {
+        &self.row
+    }
+
+    /// Whether the job has ended.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.record.life.state().name().is_terminal()
+    }
+
+    /// Moves its life on. `busy` tells whether another job holds the device.
+    pub fn step(&mut self, event: life::Event, now: Timestamp, policy: &Policy, busy: bool, mint: &mut dyn Mint) {
+        let cx = life::Cx { now, busy, policy };
+        let (record, effects) = self.record.clone().step(event, &cx);
+        self.record = record;
+        for effect in effects {
+            self.follow(effect, now, mint);
+        }
+    }
+
+    /// Whether the device is to be notified; asked once.
+    pub const fn take_notify(&mut self) -> bool {
+        std::mem::replace(&mut self.notify, false)
+    }
+
+    /// Adds a line to its history.
+    pub fn note(&mut self, now: Timestamp, text: impl Into<String>) {
+        self.record.note(now, text);
+    }
+
+    /// The writes that make it so; with `lease`, only if the lease is still held.
+    ///
+    /// # Errors
+    /// [`store::Error::Json`], which cannot happen for these values.
+    pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
+        let Self { mut row, record, tellings, errands, notify: _ } = self;
+        let state = record.life.state();
+        row.state = state.name().to_string();
+        row.active = state.name().holds_device();
+        row.attempt = record.life.attempt();
+        row.updated_at = now;
+        if let life::State::Over(over) = state
+            && row.finished_at.is_none()
+        {
+            row.finished_at = Some(over.at);
+            row.result = Some(Json::of("job result", &over.result)?);
+        }
+        row.body = Json::of("job", &record)?;
+        // First the lease, so that the row that takes its place is not taken for it; then the job, so that what follows sees it.
+        let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([Write::JobPut(row)]).collect();
+        for told in &tellings {
+            writes.push(Write::EventInsert(event_row(told, told.sequence.map_or(0, i64::from))?));
+        }
+        writes.extend(errands);
+        Ok(writes)
+    }
+
+    fn follow(&mut self, effect: Effect, now: Timestamp, mint: &mut dyn Mint) {
+        match effect {
+            Effect::Tell(state) => {
+                if state.is_terminal() {
+                    let due = Due { errand: COMPLETE, subject: self.row.request.uuid(), at: now.after(GATHER) };
+                    self.errands.push(Write::DuePut { due, again: Again::Earlier });
+                }
+                let data = self.facts(|facts, life| Data::Job(JobData::of(facts, life, now)));
+                self.tell(data, now, mint);
+            }
+            Effect::Due { errand: _, at } => {
+                self.errands.retain(|w| !matches!(w, Write::DuePut { due, .. } if due.errand == DUE));
+                let due = Due { errand: DUE, subject: self.row.id.uuid(), at };
+                self.errands.push(Write::DuePut { due, again: Again::Replace });
+            }
+            Effect::ClearDue => {
+                self.errands.push(Write::DueClear { errand: DUE, subject: self.row.id.uuid() });
+            }
+            Effect::Notify => self.notify = true,
+            Effect::RevokeGrants => self.errands.push(Write::GrantsRevoke { job: self.row.id }),
+            Effect::WakeNext => self.errands.push(Write::WakeNext {
+                errand: DUE,
+                tenant: self.row.tenant.clone(),
+                device_norm: self.row.device_id.normalised(),
+                at: now.after(NEXT),
+            }),
+            Effect::LateResult { outcome, result } => {
+                self.record.note(now, format!("too late for its end: {outcome}: {}", result.text));
+                let data =
+                    self.facts(|facts, life| Data::JobLateResult(JobData::late(facts, life, outcome, result, now)));
+                self.tell(data, now, mint);
+            }
+        }
+    }
+
+    fn facts<T>(&self, tell: impl FnOnce(&JobFacts<'_>, &life::Life) -> T) -> T {
+        let delivery = self.record.plan.steps.first().map(|step| match step.chosen.way {
+            Way::Direct => Delivery::Direct,
+            Way::Alternate(_) => Delivery::Alternate,
+        });
+        let package = self.record.package();
+        let facts = JobFacts {
+            request_id: &self.record.request_id,
+            job_id: self.row.id,
+            device: &self.row.device_id,
+            package: package.as_ref(),
+            delivery,
+        };
+        tell(&facts, &self.record.life)
+    }
+
+    fn tell(&mut self, data: Data, now: Timestamp, mint: &mut dyn Mint) {
+        self.row.event_seq += 1;
+        let told = Told {
+            id: EventId::new(mint.uuid(now)),
+            tenant: self.row.tenant.clone(),
+            time: now,
+            sequence: u32::try_from(self.row.event_seq).ok(),
+            data,
+        };
+        self.tellings.push(told);
+    }
+}
+
+/// The row that tells an event, as the bus will carry it; `seq` rises per subject.
+///
+/// # Errors
+/// [`store::Error::Json`], which cannot happen for these values.
+pub fn event_row(event: &Told, seq: i64) -> Result<EventRow, store::Error> {
+    Ok(EventRow {
+        id: event.id,
+        tenant: event.tenant.clone(),
+        subject: event.data.subject().unwrap_or_default(),
+        seq,
+        kind: event.data.kind().to_string(),
+        body: Json::of("event", &event.to_json(SOURCE))?,
+        at: event.time,
+    })
+}
