@@ -25,6 +25,7 @@ use crate::{
     contract::problem::Code,
     flow::intake::Intake,
     infra::store::{self, CommitError, Store},
+    job::life::Policy,
     model::clock::{Clock, Timestamp},
     server::config::Role,
 };
@@ -36,6 +37,8 @@ pub struct Api {
     pub store: Store,
     /// Takes requests, and cancels what they began.
     pub intake: Intake,
+    /// The installation's patience with jobs.
+    pub policy: Arc<Policy>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends event streams when the service stops.
@@ -57,7 +60,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
     let submit = |handler| needs(Role::Submit, handler);
     let operate = |handler| needs(Role::Operate, handler);
     let v1 = Router::new()
-        .route("/requests", read(get(requests::find)).merge(submit(post(requests::submit))))
+        .route("/requests", read(get(requests::look_up)).merge(submit(post(requests::submit))))
         .route("/requests/{source}/{request_id}", read(get(requests::show)))
         .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
         .route("/jobs", read(get(jobs::list)))
@@ -76,21 +79,17 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
-        let code = match &error {
-            store::Error::Database { .. } => Code::Unavailable,
-            _ => Code::Internal,
-        };
-        Self::failed(code, &error)
+        let passing = matches!(error, store::Error::Database { .. });
+        Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
     }
 }
 
 impl From<CommitError> for Refusal {
     fn from(error: CommitError) -> Self {
-        let code = match &error {
-            CommitError::Conflict { .. } | CommitError::Unknown { .. } | CommitError::Closed => Code::Unavailable,
-            CommitError::Failed { source: store::Error::Database { .. }, .. } => Code::Unavailable,
-            CommitError::Failed { .. } => Code::Internal,
+        let passing = match &error {
+            CommitError::Conflict { .. } | CommitError::Unknown { .. } | CommitError::Closed => true,
+            CommitError::Failed { source, .. } => matches!(source, store::Error::Database { .. }),
         };
-        Self::failed(code, &error)
+        Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
     }
 }

@@ -21,12 +21,14 @@ use crate::{
     },
     infra::{
         account,
+        jobs::Moving,
+        known::{self, Known},
         store::{self, Conflict, Cursor, Unit, Write, device::DeviceRow},
         system::SystemMint,
     },
     model::{
         clock::Mint as _,
-        device::{Facts, Installed},
+        device::Facts,
         id::{DeviceId, DeviceKey},
     },
     scomo::inventory::Inventory,
@@ -95,7 +97,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<DeviceView>, Refusal> {
     let row = find(&api, &caller, &id).await?;
-    Ok(Json(row::view(&row, installed(&api, &row).await?)?))
+    Ok(Json(row::view(&row, inventory(&api, &row).await?.map(|inventory| inventory.installed()))?))
 }
 
 /// `PATCH /devices/{id}`
@@ -129,22 +131,12 @@ pub(super) async fn change(
 
 /// What rules may read of a device as it is known now.
 pub(super) async fn facts(api: &Api, row: &DeviceRow) -> Result<Facts, Refusal> {
-    let known = row::known(row)?;
-    Ok(Facts {
-        id: row.device_id.clone(),
-        info: known.info,
-        detail: known.detail,
-        installed: installed(api, row).await?,
-        user_agent: known.user_agent,
-        tags: row.tags.clone(),
-        abilities: known.abilities,
-    })
+    let inventory = inventory(api, row).await?;
+    Ok(Known::of(row)?.facts(row, inventory.as_ref(), api.now()))
 }
 
-async fn installed(api: &Api, row: &DeviceRow) -> Result<Option<Vec<Installed>>, store::Error> {
-    let Some(inventory) = api.store.inventory(row.key).await? else { return Ok(None) };
-    let body: Inventory = inventory.body.read().map_err(store::Error::bad_row("inventory", "body", row.key))?;
-    Ok(Some(body.installed()))
+async fn inventory(api: &Api, row: &DeviceRow) -> Result<Option<Inventory>, store::Error> {
+    api.store.inventory(row.key).await?.as_ref().map(known::inventory).transpose()
 }
 
 async fn find(api: &Api, caller: &Caller, id: &str) -> Result<DeviceRow, Refusal> {

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use crate::{
     contract::device::{Addresses, DeviceInput, DevicePatch, DeviceRecord, DeviceView, Scheme},
     infra::{
         account,
+        known::Known,
         store::{self, Json, device::DeviceRow},
     },
     model::{
         clock::Timestamp,
-        device::{Abilities, DevDetail, DevInfo, Installed},
+        device::Installed,
         id::{DeviceKey, Tenant},
     },
     protocol::dm1::{Account, Nonces},
@@ -20,21 +19,6 @@ use crate::{
 
 /// The key in `addresses` of where notifications are posted.
 const WEBHOOK: &str = "webhook";
-
-/// What sessions have left of a device; all of it absent before the first.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Known {
-    pub(super) info: DevInfo,
-    pub(super) detail: Option<DevDetail>,
-    pub(super) user_agent: Option<String>,
-    pub(super) abilities: Abilities,
-}
-
-/// What is known of a device.
-pub(super) fn known(row: &DeviceRow) -> Result<Known, store::Error> {
-    row.facts.read().map_err(store::Error::bad_row("device", "facts", row.key))
-}
 
 /// The row of a device that is registered now.
 pub(super) fn new(
@@ -118,7 +102,7 @@ pub(super) fn renew(account: &mut Account, patch: &DevicePatch) {
 
 /// What the API gives back.
 pub(super) fn view(row: &DeviceRow, installed: Option<Vec<Installed>>) -> Result<DeviceView, store::Error> {
-    let known = known(row)?;
+    let known = Known::of(row)?;
     Ok(DeviceView {
         record: record(row)?,
         tenant: row.tenant.clone(),
