@@ -1,0 +1,137 @@
+//! Building the commands that a device sends.
+
+use crate::{
+    sim::{
+        device::Device,
+        observer::Reason,
+        scomo::{Report, ReportItem},
+    },
+    wire::syncml::{Alert, Chal, Command, Data, Header, Item, Location, Meta, Results, Status, Write},
+};
+
+/// A command on its way out; its CmdID is given when it is packed.
+#[derive(Debug, Clone)]
+pub(super) struct Outbound {
+    /// The command.
+    pub(super) command: Command,
+    /// The report that it carries.
+    pub(super) report: Option<u64>,
+}
+
+impl Outbound {
+    /// A command that carries no report.
+    pub(super) const fn plain(command: Command) -> Self {
+        Self { command, report: None }
+    }
+}
+
+/// Package 1 without its header (DM 1.x sheet 2.1).
+pub(super) fn package1(device: &Device, reason: Reason) -> Vec<Outbound> {
+    let code = match reason {
+        Reason::Notified(_) => "1200",
+        Reason::Own => "1201",
+    };
+    let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|name| format!("DevInfo/{name}"));
+    let ext = device.tree.children("DevInfo/Ext").into_iter().map(|name| format!("DevInfo/Ext/{name}"));
+    let item = |path: String| Item {
+        source: Some(Location::new(format!("./{path}"))),
+        data: Some(Data::Text(device.tree.text(&path).to_owned())),
+        ..Item::default()
+    };
+    let info = Write { items: leaves.into_iter().chain(ext).map(item).collect(), ..Write::default() };
+    let reports = device.reports().into_iter().map(|(number, report)| Outbound {
+        command: Command::Alert(generic_alert(&report, &device.profile.scomo.alert_type)),
+        report: Some(number),
+    });
+    [alert(code), Outbound::plain(Command::Replace(info))].into_iter().chain(reports).collect()
+}
+
+/// An alert that is nothing but its code.
+pub(super) fn alert(code: &str) -> Outbound {
+    Outbound::plain(Command::Alert(Alert { data: code.to_owned(), ..Alert::default() }))
+}
+
+/// Alert 1225: the object that will never be completed (DM 1.x sheet 4 no. 7).
+pub(super) fn no_end_of_data(uri: &str) -> Outbound {
+    let items = vec![Item { target: Some(Location::new(uri)), source: Some(Location::new(uri)), ..Item::default() }];
+    Outbound::plain(Command::Alert(Alert { data: "1225".to_owned(), items, ..Alert::default() }))
+}
+
+/// The Status of the server's SyncHdr.
+pub(super) fn header_status(header: &Header, code: u16, chal: Option<Chal>) -> Command {
+    Command::Status(Status {
+        msg_ref: header.msg_id.clone(),
+        cmd_ref: "0".to_owned(),
+        cmd: "SyncHdr".to_owned(),
+        target_refs: vec![header.target.uri.clone()],
+        source_refs: vec![header.source.uri.clone()],
+        chal,
+        data: code.to_string(),
+        ..Status::default()
+    })
+}
+
+/// The Status of a command; with a target, of that item alone.
+pub(super) fn status(msg_ref: &str, command: &Command, code: u16, target: Option<&str>) -> Outbound {
+    Outbound::plain(Command::Status(Status {
+        msg_ref: msg_ref.to_owned(),
+        cmd_ref: command.cmd_id().to_owned(),
+        cmd: command.name().to_owned(),
+        target_refs: target.map(str::to_owned).into_iter().collect(),
+        data: code.to_string(),
+        ..Status::default()
+    }))
+}
+
+/// The Results of a Get.
+pub(super) fn results(msg_ref: &str, command: &Command, items: Vec<Item>) -> Outbound {
+    Outbound::plain(Command::Results(Results {
+        msg_ref: msg_ref.to_owned(),
+        cmd_ref: command.cmd_id().to_owned(),
+        items,
+        ..Results::default()
+    }))
+}
+
+/// Writes the CmdID into a command that this device sends; it sends no groups.
+pub(super) fn number(command: &mut Command, id: &usize) {
+    let id = id.to_string();
+    match command {
+        Command::Status(c) => c.cmd_id = id,
+        Command::Alert(c) => c.cmd_id = id,
+        Command::Results(c) => c.cmd_id = id,
+        Command::Add(c) | Command::Replace(c) | Command::Copy(c) => c.cmd_id = id,
+        Command::Delete(c) => c.cmd_id = id,
+        Command::Get(c) => c.cmd_id = id,
+        Command::Exec(c) => c.cmd_id = id,
+        Command::Sequence(c) | Command::Atomic(c) => c.cmd_id = id,
+        Command::Other(c) => c.cmd_id = id,
+    }
+}
+
+/// Alert 1226 with the result of an operation (SCOMO sheet 4.3).
+fn generic_alert(report: &Report, r#type: &str) -> Alert {
+    let mark = if (1200..1300).contains(&report.code) { "informational" } else { "warning" };
+    let item = |item: &ReportItem| Item {
+        target: item.target.as_deref().map(Location::new),
+        source: Some(Location::new(report.source.clone())),
+        meta: Meta { mark: Some(mark.to_owned()), ..Meta::typed("chr", r#type) },
+        data: Some(Data::Text(format!(
+            "<ResultCode>{}</ResultCode><Identifier>{}</Identifier>",
+            report.code,
+            escaped(&item.identifier)
+        ))),
+        more_data: false,
+    };
+    Alert {
+        data: "1226".to_owned(),
+        correlator: report.correlator.clone(),
+        items: report.items.iter().map(item).collect(),
+        ..Alert::default()
+    }
+}
+
+/// The identifier as it stands in the report's own markup.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,67 @@
+//! Packing what waits into one message (DM 1.x sheets 1.5 and 2.2).
+
+use super::{Outbound, Outgoing, Session, answers};
+use crate::{
+    sim::{auth, device::Device},
+    wire::syncml::{Body, Command, Header, Location, Message, Meta, xml},
+};
+
+impl Session {
+    /// Builds the next message: the SyncHdr's Status and as much of what waits as the server takes.
+    pub(super) fn flush(&mut self, device: &Device, status: Option<Command>) -> Outgoing {
+        self.sent = self.sent.saturating_add(1);
+        let head = usize::from(status.is_some());
+        let waiting: Vec<Outbound> = self.waiting.drain(..).collect();
+        let mut all: Vec<Outbound> = status.map(Outbound::plain).into_iter().chain(waiting).collect();
+        for (at, out) in all.iter_mut().enumerate() {
+            answers::number(&mut out.command, &mut at.saturating_add(1));
+        }
+        let mut keep = device.profile.limits.commands_per_message.map_or(all.len(), |most| most.max(1) + head);
+        keep = keep.min(all.len());
+        let mut message = self.message(device, &all, keep);
+        while keep > head.saturating_add(1) && self.is_too_large(&message) {
+            keep = keep.div_ceil(2).max(head.saturating_add(1));
+            message = self.message(device, &all, keep);
+        }
+        self.waiting = all.split_off(keep).into();
+        for out in all {
+            if let Some(number) = out.report {
+                self.reported.insert((message.header.msg_id.clone(), out.command.cmd_id().to_owned()), number);
+            }
+        }
+        Outgoing { url: self.url.clone(), message, last: None }
+    }
+
+    fn is_too_large(&self, message: &Message) -> bool {
+        self.server_max_msg.is_some_and(|most| xml::write(message).len() > most)
+    }
+
+    fn message(&self, device: &Device, all: &[Outbound], keep: usize) -> Message {
+        let commands = all.iter().take(keep).map(|out| out.command.clone()).collect();
+        let is_final = keep == all.len() && self.waiting_final;
+        Message { header: self.header(device), body: Body { commands, is_final } }
+    }
+
+    fn header(&self, device: &Device) -> Header {
+        let identity = &device.identity;
+        let standing = &self.standing;
+        let nonce = standing.nonce.as_deref().unwrap_or_default();
+        let cred = || auth::cred(standing.scheme, &identity.user, identity.secret.expose(), nonce);
+        let limits = &device.profile.limits;
+        Header {
+            ver_dtd: "1.2".to_owned(),
+            ver_proto: "DM/1.2".to_owned(),
+            session_id: self.id.clone(),
+            msg_id: self.sent.to_string(),
+            target: Location::new(self.url.clone()),
+            source: Location { uri: identity.id.clone(), name: Some(identity.user.clone()) },
+            resp_uri: None,
+            cred: standing.proves.then(cred),
+            meta: Meta {
+                max_msg_size: Some(limits.max_msg_size.to_string()),
+                max_obj_size: limits.max_obj_size.map(|size| size.to_string()),
+                ..Meta::default()
+            },
+        }
+    }
+}

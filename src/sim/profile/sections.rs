@@ -1,0 +1,406 @@
+//! The tables of a profile.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+
+use super::Template;
+use crate::{
+    model::clock::span,
+    sim::{auth::Scheme, operation::Operation},
+};
+
+/// `./DevInfo` (DM 1.x sheet 7.1); DevId is the profile's `id`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevInfo {
+    /// Maker.
+    pub man: String,
+    /// Model.
+    pub r#mod: String,
+    /// Version of the DM client.
+    pub dmv: String,
+    /// Language.
+    pub lang: String,
+    /// Leaves below `Ext`.
+    pub ext: BTreeMap<String, String>,
+}
+
+impl Default for DevInfo {
+    fn default() -> Self {
+        let [man, model, dmv, lang] = ["Acme", "A1", "1.2", "en-US"].map(str::to_owned);
+        Self { man, r#mod: model, dmv, lang, ext: BTreeMap::new() }
+    }
+}
+
+/// `./DevDetail` (DM 1.x sheet 7.2).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevDetail {
+    /// Device type.
+    pub devtyp: String,
+    /// Original equipment manufacturer.
+    pub oem: String,
+    /// Firmware version.
+    pub fwv: String,
+    /// Software version.
+    pub swv: String,
+    /// Hardware version.
+    pub hwv: String,
+    /// Whether it takes large objects; without, a chunk is refused with 406.
+    pub lrgobj: bool,
+    /// Most segments of a URI, 0 for no limit; beyond it 414.
+    pub max_depth: usize,
+    /// Longest URI in bytes, 0 for no limit.
+    pub max_tot_len: usize,
+    /// Longest segment in bytes, 0 for no limit.
+    pub max_seg_len: usize,
+}
+
+impl Default for DevDetail {
+    fn default() -> Self {
+        let [devtyp, oem, fwv, swv, hwv] = ["phone", "Acme", "7.0.3", "1.0", "A"].map(str::to_owned);
+        Self { devtyp, oem, fwv, swv, hwv, lrgobj: true, max_depth: 16, max_tot_len: 255, max_seg_len: 31 }
+    }
+}
+
+/// Credentials (DM 1.x sheet 3).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The scheme of both directions.
+    pub scheme: Scheme,
+    /// User name.
+    pub user: Template,
+    /// The device's password; drawn from the seed if absent.
+    pub secret: Option<Template>,
+    /// The server's password for this device; drawn from the seed if absent.
+    pub server_secret: Option<Template>,
+    /// Whether the server must prove itself before a command is obeyed.
+    pub server_auth: ServerAuth,
+    /// Whether the nonces of both directions are told at registration.
+    pub nonces: Nonces,
+    /// Whether the first message of a session carries credentials when the nonce for them is known.
+    pub first_cred: bool,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        let user = Template::try_from("sim-{n}".to_owned()).unwrap_or_else(|_| Template::plain("sim"));
+        Self {
+            scheme: Scheme::Md5,
+            user,
+            secret: None,
+            server_secret: None,
+            server_auth: ServerAuth::Required,
+            nonces: Nonces::Registered,
+            first_cred: true,
+        }
+    }
+}
+
+/// Whether the server must prove itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerAuth {
+    /// No command is obeyed before: 407 without, 401 with wrong credentials.
+    Required,
+    /// Whoever answers is believed.
+    None,
+}
+
+/// Whether both sides start with a nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nonces {
+    /// They are part of the device record.
+    Registered,
+    /// The first session begins with a challenge, and the first notification's digest uses an empty nonce.
+    None,
+}
+
+/// What the device can hold and announces.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// `MaxMsgSize`, in bytes.
+    pub max_msg_size: u64,
+    /// `MaxObjSize`, in bytes; not announced if absent.
+    pub max_obj_size: Option<u64>,
+    /// What `Size` of a large object counts.
+    pub size_unit: SizeUnit,
+    /// Bytes of the largest package that there is room for: more is 420 or result 1404.
+    pub storage: u64,
+    /// Commands in one message of the device, to make it split its packages; absent: as many as the server's `MaxMsgSize` takes.
+    pub commands_per_message: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_msg_size: 16_384,
+            max_obj_size: Some(4 << 20),
+            size_unit: SizeUnit::Encoded,
+            storage: 64 << 20,
+            commands_per_message: None,
+        }
+    }
+}
+
+/// What `Size` counts (DM 1.x sheet 4 no. 4, SCOMO sheet 11.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SizeUnit {
+    /// The text as it stands in the messages.
+    Encoded,
+    /// The bytes that the base64 text means.
+    Decoded,
+}
+
+/// The SCOMO object.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scomo {
+    /// URI of its root.
+    pub root: String,
+    /// Its Type property.
+    pub r#type: String,
+    /// Who makes the nodes of a new entry.
+    pub children: Children,
+    /// Entries of `Download` that are there from the start; if any, no others can be added.
+    pub fixed: Vec<String>,
+    /// The operations it offers.
+    pub operations: Vec<Operation>,
+    /// Operations whose result is the Status of the Exec itself.
+    pub sync: Vec<Operation>,
+    /// Other spellings of node names, e.g. `Download = "download"`.
+    pub names: BTreeMap<String, String>,
+    /// Other spellings of operation nodes, e.g. `Deactivate = "Deactive"`.
+    pub operation_names: BTreeMap<Operation, String>,
+    /// Format of an operation node: `null`, or `node` on some devices.
+    pub operation_format: String,
+    /// What becomes of an entry of `Download` after success.
+    pub after_download: Download,
+    /// Whether a package stays among the delivered after it was installed.
+    pub keep_package: bool,
+    /// Whether `?list=Struct` and `?list=StructData` work; else 406.
+    pub struct_data: bool,
+    /// Type of the report.
+    pub alert_type: String,
+    /// Packages that are there from the start.
+    pub package: Vec<Package>,
+    /// Components that are there from the start.
+    pub component: Vec<Component>,
+    /// What is in a package, by PkgID; else the PkgID itself tells, split at its last `-` into component and version.
+    pub installer: BTreeMap<String, Installer>,
+}
+
+impl Default for Scomo {
+    fn default() -> Self {
+        Self {
+            root: "./SCOMO".to_owned(),
+            r#type: "urn:oma:mo:oma-scomo:1.0".to_owned(),
+            children: Children::Server,
+            fixed: Vec::new(),
+            operations: Operation::ALL.to_vec(),
+            sync: Vec::new(),
+            names: BTreeMap::new(),
+            operation_names: BTreeMap::new(),
+            operation_format: "null".to_owned(),
+            after_download: Download::Keep,
+            keep_package: true,
+            struct_data: true,
+            alert_type: "urn:oma:at:scomo:1.0:OperationComplete".to_owned(),
+            package: Vec::new(),
+            component: Vec::new(),
+            installer: BTreeMap::new(),
+        }
+    }
+}
+
+/// Who makes the nodes below a new entry (SCOMO sheet 1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Children {
+    /// The server adds them; the device makes Status and State alone.
+    Server,
+    /// The device makes them with the entry; the server finds them there and replaces.
+    Device,
+}
+
+/// What becomes of `Download/<X>` after success (SCOMO sheet 3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Download {
+    /// It stays.
+    Keep,
+    /// It is gone.
+    Move,
+}
+
+/// A delivered package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// `PkgID`; the node's name is made of it.
+    pub id: String,
+    /// Whether it is installed already.
+    #[serde(default)]
+    pub installed: bool,
+    /// The text that it consists of.
+    #[serde(default)]
+    pub content: String,
+}
+
+/// A deployed component.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// `ID`; the node's name is made of it.
+    pub id: String,
+    /// `Version`
+    #[serde(default)]
+    pub version: String,
+    /// Whether it is active.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// `PkgIDRef`
+    #[serde(default = "unknown")]
+    pub pkg: String,
+}
+
+/// What a package installs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installer {
+    /// Its components.
+    pub components: Vec<ComponentName>,
+}
+
+/// A component of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentName {
+    /// `ID`
+    pub id: String,
+    /// `Version`
+    #[serde(default)]
+    pub version: String,
+}
+
+/// The user of a device: asked by the device before each operation, and by the server's alerts 1100 and 1101.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum User {
+    /// There is no user interface: operations run unasked, alerts are answered with 406.
+    #[default]
+    None,
+    /// Says yes.
+    Accept,
+    /// Says no: result 1401, and 304 to alert 1101.
+    Decline,
+}
+
+/// How long the device takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delays {
+    /// Before each message.
+    #[serde(with = "span")]
+    pub message: Duration,
+    /// Before an operation begins its work.
+    #[serde(with = "span")]
+    pub operation: Duration,
+    /// Between the end of a download and the installation that follows.
+    #[serde(with = "span")]
+    pub install: Duration,
+    /// Between the end of an operation and the session that reports it.
+    #[serde(with = "span")]
+    pub report: Duration,
+}
+
+/// A result on demand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    /// Which operation.
+    pub operation: Operation,
+    /// Only for this PkgID, for a component its ID; absent: for all.
+    pub package: Option<String>,
+    /// The result code, 1200 to 1599 (SCOMO sheet 4.1).
+    pub code: Option<u16>,
+    /// Or the Exec is refused with this DM status.
+    pub refuse: Option<u16>,
+    /// Whether a failed installation leaves the package on the device.
+    #[serde(default = "yes")]
+    pub keep_data: bool,
+    /// How often, counted on each device; absent: always.
+    pub times: Option<u32>,
+}
+
+impl Forced {
+    pub(super) fn check(&self) -> Result<(), String> {
+        match (self.code, self.refuse) {
+            (Some(1200..=1599), None) | (None, Some(400..=599)) => Ok(()),
+            (Some(_), None) => Err("`code` is 1200 to 1599".to_owned()),
+            (None, Some(_)) => Err("`refuse` is 400 to 599".to_owned()),
+            (None, None) | (Some(_), Some(_)) => Err("has either `code` or `refuse`".to_owned()),
+        }
+    }
+}
+
+/// What gets lost on the way. Messages are counted on each device from 1, over all its sessions.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Messages that do not reach the server the first time.
+    pub lose_request: Vec<u32>,
+    /// Messages whose answer does not reach the device the first time.
+    pub lose_response: Vec<u32>,
+    /// Probability that any one request or answer is lost.
+    pub loss: f64,
+    /// The message in whose place the device aborts the session with alert 1223.
+    pub abort: Vec<u32>,
+    /// The first download breaks once after this many bytes.
+    pub break_transfer: Option<u64>,
+}
+
+/// How stubborn the device is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// How often a message, and how often a broken transfer is tried in all.
+    pub tries: u32,
+    /// Before the second try; each further one doubles it.
+    #[serde(with = "span")]
+    pub backoff: Duration,
+    /// How often a session is opened anew to get rid of a report.
+    pub report_tries: u32,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { tries: 4, backoff: Duration::from_millis(250), report_tries: 6 }
+    }
+}
+
+/// A device's credentials, as its account holds them.
+#[derive(Clone)]
+pub struct Identity {
+    /// DevId.
+    pub id: String,
+    /// User name.
+    pub user: String,
+    /// The device's password.
+    pub secret: crate::model::secret::Secret,
+    /// The server's password.
+    pub server_secret: crate::model::secret::Secret,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn unknown() -> String {
+    "-1".to_owned()
+}
