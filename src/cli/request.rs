@@ -70,14 +70,14 @@ impl Name {
             ("request", "/request_id"),
             ("source", "/source"),
             ("state", "/state"),
-            ("kind", "/kind"),
             ("received", "/received_at"),
-            ("deadline", "/deadline"),
+            ("completed", "/completed_at"),
+            ("asked", "/asked"),
             ("jobs", "/counts"),
         ];
         output.record(&request, &members)?;
         output.line("")?;
-        output.list(&request, "jobs", &JOBS, "No jobs.")
+        output.list(&request, "first_jobs", &JOBS, "No jobs.")
     }
 
     async fn cancel(self, output: Output) -> Result<(), Failure> {

@@ -60,7 +60,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
     let submit = |handler| needs(Role::Submit, handler);
     let operate = |handler| needs(Role::Operate, handler);
     let v1 = Router::new()
-        .route("/requests", read(get(requests::look_up)).merge(submit(post(requests::submit))))
+        .route("/requests", read(get(requests::look_up)))
         .route("/requests/{source}/{request_id}", read(get(requests::show)))
         .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
         .route("/jobs", read(get(jobs::list)))
@@ -88,7 +88,7 @@ impl From<CommitError> for Refusal {
     fn from(error: CommitError) -> Self {
         let passing = match &error {
             CommitError::Conflict { .. } | CommitError::Unknown { .. } | CommitError::Closed => true,
-            CommitError::Failed { source, .. } => matches!(source, store::Error::Database { .. }),
+            CommitError::Failed { source, .. } => matches!(**source, store::Error::Database { .. }),
         };
         Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
     }

@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api,
+    Api, jobs,
     page::{next, page},
 };
 use crate::{
@@ -21,7 +21,6 @@ use crate::{
     },
     infra::{
         account,
-        jobs::Moving,
         known::{self, Known},
         store::{self, Conflict, Cursor, Unit, Write, device::DeviceRow},
         system::SystemMint,
@@ -77,17 +76,18 @@ pub(super) async fn add(
     let input = DeviceInput::read(&parse(&body, DeviceInput::MOST_BYTES)?)?;
     let now = api.now();
     let key = DeviceKey::new(SystemMint::new().uuid(now));
-    let row = row::new(key, caller.tenant, input, now)?;
+    let row = row::new(key, caller.tenant.clone(), input, now)?;
     let id = row.device_id.clone();
     let view = row::view(&row, None)?;
     let unit = Unit::new("device.add", &id.normalised()).with(Write::DeviceInsert(row));
-    match api.store.commit(unit).await {
-        Ok(_) => Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view))),
-        Err(lost) if lost.conflict() == Some(&Conflict::DeviceExists) => {
-            Err(Problem::new(Code::AlreadyExists, format!("the device {id} is registered")).into())
+    api.store.commit(unit).await.map_err(|lost| match lost.conflict() {
+        Some(Conflict::DeviceExists) => {
+            Refusal::from(Problem::new(Code::AlreadyExists, format!("the device {id} is registered")))
         }
-        Err(other) => Err(other.into()),
-    }
+        Some(_) | None => lost.into(),
+    })?;
+    jobs::queue(&api, &caller.tenant, &id, key).await?;
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
 }
 
 /// `GET /devices/{id}`

@@ -15,11 +15,14 @@ use crate::{
     contract::problem::{Code, Fault, Problem},
     infra::{
         jobs::Moving,
-        store::{Conflict, Cursor, Unit, job::JobFilter, job::JobRow},
+        store::{
+            Conflict, Cursor, Page, Unit,
+            job::{JobFilter, JobRow},
+        },
         system::SystemMint,
     },
     job::life::{Event, Outcome, StateName},
-    model::id::{DeviceId, JobId},
+    model::id::{DeviceId, DeviceKey, JobId, Tenant},
     server::http::{
         auth::Caller,
         problem::{Path, Query, Refusal},
@@ -98,24 +101,56 @@ pub(super) async fn cancel(
 
 /// Cancels a job that was read; says whether it was still alive.
 pub(super) async fn stop(api: &Api, caller: &Caller, row: JobRow) -> Result<bool, Refusal> {
+    let note = format!("{} asked to cancel it", caller.name);
+    let moved = advance(api, row, &note, Event::Cancel, |_| {}).await?;
+    if let Some(id) = moved {
+        info!(job.id = %id, by = caller.name, "Cancelled job {id}");
+    }
+    Ok(moved.is_some())
+}
+
+/// Lets the jobs that waited for a device's record join its queue.
+pub(super) async fn queue(api: &Api, tenant: &Tenant, device: &DeviceId, key: DeviceKey) -> Result<(), Refusal> {
+    let (norm, state) = (device.normalised(), StateName::Accepted.to_string());
+    let filter = JobFilter { request: None, device_norm: Some(&norm), state: Some(&state) };
+    let mut page = Page::first(Page::MOST);
+    loop {
+        let rows = api.store.jobs(tenant, filter, page).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
+        for row in rows {
+            advance(api, row, "its device was registered", Event::Queued, |row| row.device = Some(key)).await?;
+        }
+    }
+}
+
+/// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
+async fn advance(
+    api: &Api,
+    row: JobRow,
+    note: &str,
+    event: Event,
+    change: impl Fn(&mut JobRow) + Send,
+) -> Result<Option<JobId>, Refusal> {
     let (id, mut row) = (row.id, Some(row));
     for _ in 0..ATTEMPTS {
         let read = match row.take() {
             Some(row) => Some(row),
             None => api.store.job(id).await?,
         };
-        let Some(mut job) = read.map(Moving::of).transpose()?.filter(|job| !job.is_over()) else { return Ok(false) };
+        let Some(mut read) = read else { return Ok(None) };
+        change(&mut read);
+        let mut job = Moving::of(read)?;
+        if job.is_over() {
+            return Ok(None);
+        }
         let now = api.now();
-        let device = job.row().device_id.normalised();
-        job.note(now, format!("{} asked to cancel it", caller.name));
-        job.step(Event::Cancel, now, &api.policy, false, &mut SystemMint::new());
-        let mut unit = Unit::new("job.cancel", &device);
+        let mut unit = Unit::new("job.advance", &job.row().device_id.normalised());
+        job.note(now, note);
+        job.step(event.clone(), now, &api.policy, false, &mut SystemMint::new());
         unit.writes = job.writes(now, None)?;
         match api.store.commit(unit).await {
-            Ok(_) => {
-                info!(job.id = %id, by = caller.name, "Cancelled job {id}");
-                return Ok(true);
-            }
+            Ok(_) => return Ok(Some(id)),
             // A session or an errand was quicker: decide again on what it left.
             Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
             Err(other) => return Err(other.into()),

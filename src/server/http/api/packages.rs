@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::{
     infra::store::{self, package::PackageRow},
-    model::{catalog::Manifest, id::PackageId, version::Version},
+    model::{catalog::Manifest, id::PackageId},
     server::http::{
         auth::Caller,
         problem::{Path, Refusal},
