@@ -146,14 +146,17 @@ mod tests {
         }
     }
 
-    fn accepted(more: &serde_json::Value) -> Result<Accepted, Problem> {
+    fn request(more: &serde_json::Value) -> Request {
         let mut value = json!({
             "request_id": "r", "kind": "download", "action": "install",
             "targets": { "devices": ["IMEI:490154203237518", "b"] },
         });
         value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let request = Request::from_value(&value, &RequestSource::parse("test").unwrap(), NOW).unwrap();
-        accept(request, Tenant::default(), &Defaults::default(), NOW, &mut Counting(0))
+        Request::from_value(&value, &RequestSource::parse("test").unwrap(), NOW).unwrap()
+    }
+
+    fn accepted(more: &serde_json::Value) -> Accepted {
+        accept(request(more), Tenant::default(), &Defaults::default(), NOW, &mut Counting(0)).unwrap()
     }
 
     fn jobs(accepted: &Accepted, busy: bool) -> Vec<NewJob> {
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_device_gets_a_job_that_ends_at_the_requests_deadline() {
-        let accepted = accepted(&json!({})).unwrap();
+        let accepted = accepted(&json!({}));
         assert_eq!(accepted.deadline, NOW.after(Duration::from_hours(720)));
         let jobs = jobs(&accepted, false);
         assert_eq!(jobs.len(), 2);
@@ -174,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_known_device_is_woken_at_once_and_silently_unless_another_job_holds_it() {
-        let accepted = accepted(&json!({})).unwrap();
+        let accepted = accepted(&json!({}));
         let first = |busy| jobs(&accepted, busy).remove(0);
         assert!(first(false).device_key.is_some());
         assert_eq!(first(false).life.state().name(), StateName::Waiting);
@@ -184,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_unknown_device_fails_at_once_and_says_why() {
-        let job = jobs(&accepted(&json!({})).unwrap(), false).remove(1);
+        let job = jobs(&accepted(&json!({})), false).remove(1);
         let State::Over(over) = job.life.state() else { panic!("{:?}", job.life) };
         assert_eq!((over.outcome, over.reason), (Outcome::Failed, Some(Reason::UnknownDevice)));
         assert!(job.effects.contains(&Effect::Tell(StateName::Over(Outcome::Failed))));
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_unknown_device_that_is_waited_for_has_until_the_deadline() {
-        let accepted = accepted(&json!({ "if_unknown_device": "wait" })).unwrap();
+        let accepted = accepted(&json!({ "if_unknown_device": "wait" }));
         let job = jobs(&accepted, false).remove(1);
         assert_eq!((job.life.state().name(), job.device_key), (StateName::Accepted, None));
         assert_eq!(job.effects, [Effect::Due { errand: Errand::TimeOut, at: accepted.deadline }]);
@@ -200,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_deadline_in_the_past_is_refused() {
-        let problem = accepted(&json!({ "schedule": { "deadline": "2000-01-01T00:00:00Z" } })).unwrap_err();
+        let past = request(&json!({ "schedule": { "deadline": "2000-01-01T00:00:00Z" } }));
+        let problem = accept(past, Tenant::default(), &Defaults::default(), NOW, &mut Counting(0)).unwrap_err();
         assert_eq!(problem.errors[0].pointer, "/schedule/deadline");
     }
 }

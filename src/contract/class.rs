@@ -79,10 +79,7 @@ impl Classes {
     #[must_use]
     pub fn pick(&self, facts: &Facts, named: Option<&str>) -> &DeviceClass {
         let holds = |class: &&DeviceClass| class.rule.as_ref().is_some_and(|rule| rule.eval(facts) == Verdict::Yes);
-        named
-            .and_then(|name| self.get(name))
-            .or_else(|| self.listed.iter().find(holds))
-            .unwrap_or(&self.usual)
+        named.and_then(|name| self.get(name)).or_else(|| self.listed.iter().find(holds)).unwrap_or(&self.usual)
     }
 }
 

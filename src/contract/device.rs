@@ -11,13 +11,13 @@ use super::problem::{
     Code, Problem,
     read::{Faults, Field, Object},
 };
-pub use crate::protocol::dm1::Scheme;
 use crate::model::{
     clock::Timestamp,
     device::{DevDetail, DevInfo, Installed},
     id::{DeviceId, Tenant},
     secret::{Secret, SecretBytes},
 };
+pub use crate::protocol::dm1::Scheme;
 
 /// What a record says openly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +85,24 @@ pub struct DevicePatch {
     pub nonce: Option<SecretBytes>,
     /// The nonce with which this server will prove itself next.
     pub server_nonce: Option<SecretBytes>,
-    /// `Some(None)` removes the address.
-    pub webhook: Option<Option<Url>>,
-    /// `Some(None)` leaves the class to the rules.
-    pub class: Option<Option<String>>,
+    /// Where notifications go.
+    pub webhook: Change<Url>,
+    /// Its device class; removed, it is left to the rules.
+    pub class: Change<String>,
     /// All of them anew.
     pub tags: Option<Vec<String>>,
+}
+
+/// What becomes of a member that may be absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Change<T> {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// It gets this value.
+    Set(T),
 }
 
 /// What the API gives back of a device.
@@ -147,12 +159,23 @@ impl DevicePatch {
         record.user = self.user.clone().unwrap_or_else(|| record.user.clone());
         record.scheme = self.scheme.unwrap_or(record.scheme);
         record.tags = self.tags.clone().unwrap_or_else(|| record.tags.clone());
-        if let Some(webhook) = &self.webhook {
-            record.addresses.webhook.clone_from(webhook);
+        self.webhook.apply(&mut record.addresses.webhook);
+        self.class.apply(&mut record.class);
+    }
+}
+
+impl<T: Clone> Change<T> {
+    fn apply(&self, member: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => *member = None,
+            Self::Set(value) => *member = Some(value.clone()),
         }
-        if let Some(class) = &self.class {
-            record.class.clone_from(class);
-        }
+    }
+
+    /// Reads a member; null removes it.
+    fn read(field: &Field<'_>, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Self {
+        if field.is_null() { Self::Remove } else { read(field).map_or(Self::Keep, Self::Set) }
     }
 }
 
@@ -169,22 +192,18 @@ fn input(mut root: Object<'_>) -> Option<DeviceInput> {
     let secret = root.need("secret").and_then(|f| secret(&f));
     let open = open(&mut root);
     root.close();
-    Some(DeviceInput {
-        record: DeviceRecord {
-            id: id?,
-            user: user?,
-            scheme: open.scheme.unwrap_or_default(),
-            addresses: Addresses { webhook: open.webhook.flatten() },
-            class: open.class.flatten(),
-            tags: open.tags.unwrap_or_default(),
-        },
-        secrets: DeviceSecrets {
-            secret: secret?,
-            server_secret: open.server_secret,
-            nonce: open.nonce,
-            server_nonce: open.server_nonce,
-        },
-    })
+    let (id, user) = (id?, user?);
+    let mut record = DeviceRecord {
+        id,
+        user,
+        scheme: Scheme::default(),
+        addresses: Addresses::default(),
+        class: None,
+        tags: Vec::new(),
+    };
+    open.apply(&mut record);
+    let DevicePatch { server_secret, nonce, server_nonce, .. } = open;
+    Some(DeviceInput { record, secrets: DeviceSecrets { secret: secret?, server_secret, nonce, server_nonce } })
 }
 
 fn patch(mut root: Object<'_>) -> DevicePatch {
@@ -206,21 +225,17 @@ fn open(root: &mut Object<'_>) -> DevicePatch {
         server_secret: root.get("server_secret").and_then(|f| secret(&f)),
         nonce: root.get("nonce").and_then(|f| nonce(&f)),
         server_nonce: root.get("server_nonce").and_then(|f| nonce(&f)),
-        webhook: root.get("addresses").and_then(|f| f.object()).and_then(addresses),
-        class: root.get("class").and_then(|f| or_null(&f, |f| bounded(f, 64))),
+        webhook: root.get("addresses").and_then(|f| f.object()).map_or(Change::Keep, addresses),
+        class: root.get("class").map_or(Change::Keep, |f| Change::read(&f, |f| bounded(f, 64))),
         tags: root.get("tags").and_then(|f| tags(&f)),
     }
 }
 
-fn addresses(mut addresses: Object<'_>) -> Option<Option<Url>> {
+fn addresses(mut addresses: Object<'_>) -> Change<Url> {
     addresses.later(&["msisdn", "sip"]);
-    let webhook = addresses.get("webhook").and_then(|f| or_null(&f, webhook));
+    let webhook = addresses.get("webhook").map_or(Change::Keep, |f| Change::read(&f, webhook));
     addresses.close();
     webhook
-}
-
-fn or_null<T>(field: &Field<'_>, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Option<Option<T>> {
-    if field.is_null() { Some(None) } else { read(field).map(Some) }
 }
 
 fn webhook(field: &Field<'_>) -> Option<Url> {
@@ -260,7 +275,9 @@ fn bounded(field: &Field<'_>, most: usize) -> Option<String> {
 }
 
 fn nonce(field: &Field<'_>) -> Option<SecretBytes> {
-    let bytes = field.text_as(Code::InvalidBase64, |text| STANDARD.decode(text).map_err(|e| e.to_string()))?;
+    let bytes = field.text_as(Code::InvalidBase64, |text| {
+        STANDARD.decode(text).map_err(|_| "must be base64 with padding".to_owned())
+    })?;
     if bytes.is_empty() || bytes.len() > MOST_NONCE {
         field.fault(Code::OutOfRange, format!("must stand for 1 to {MOST_NONCE} bytes"));
         return None;
@@ -348,7 +365,8 @@ mod tests {
 
     #[test]
     fn no_answer_repeats_a_secret() {
-        let problem = DeviceInput::read(&json!({ "id": "d", "user": "u", "secret": ["hush"], "nonce": "hush!" })).unwrap_err();
+        let problem =
+            DeviceInput::read(&json!({ "id": "d", "user": "u", "secret": ["hush"], "nonce": "hush!" })).unwrap_err();
         assert!(!serde_json::to_string(&problem).unwrap().contains("hush"));
     }
 

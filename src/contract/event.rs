@@ -296,9 +296,10 @@ impl Data {
 
     const fn schema(&self) -> &'static str {
         match self {
-            Self::RequestAccepted(_) | Self::RequestRejected(_) | Self::RequestConflict(_) | Self::RequestCompleted(_) => {
-                "urn:scomo:schema:request-event:1"
-            }
+            Self::RequestAccepted(_)
+            | Self::RequestRejected(_)
+            | Self::RequestConflict(_)
+            | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
             Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
         }
     }
@@ -352,8 +353,13 @@ mod tests {
     fn a_job_event_is_a_cloud_event() {
         let policy = Policy::default();
         let cx = Cx { now: AT, busy: false, policy: &policy };
-        let live = Life::new(AT.after(life::Policy::default().report), Notify::Auto, RetryRule::default());
-        let ended = life::step(&live, life::Event::Finished(life::Ending::Succeeded { code: Some(1200) }), &cx).life;
+        let live = Life::new(AT.after(Policy::default().report), Notify::Auto, RetryRule::default());
+        let events = [
+            life::Event::Queued,
+            life::Event::SessionOpened,
+            life::Event::Finished(life::Ending::Succeeded { code: Some(1200) }),
+        ];
+        let ended = events.into_iter().fold(live, |life, event| life::step(&life, event, &cx).life);
         let (request_id, device) = (RequestId::parse("r-1").unwrap(), DeviceId::parse("IMEI:1").unwrap());
         let package = PackageRef { id: "org.example.player".parse().unwrap(), version: Version::parse("2.1").unwrap() };
         let facts = JobFacts {

@@ -8,25 +8,49 @@ pub mod read;
 
 /// A refusal: what is wrong, where, and under which stable code. `docs/errors.md` gives each code's meaning and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(into = "Shape", from = "Shape")]
 #[error("{detail}")]
 pub struct Problem {
-    /// `urn:scomo:problem:<code>`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The code in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The stable code.
+    /// The stable code; status and title follow from it.
     pub code: Code,
     /// What happened this time, a sentence.
     pub detail: String,
     /// Each fault of the input, with its place; empty where the fault has none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
     /// Finds the refusal in the logs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+}
+
+/// As it is written.
+#[derive(Serialize, Deserialize)]
+struct Shape {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    status: u16,
+    code: Code,
+    detail: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+impl From<Problem> for Shape {
+    fn from(problem: Problem) -> Self {
+        let Problem { code, detail, errors, trace_id } = problem;
+        let kind = format!("urn:scomo:problem:{code}");
+        Self { kind, title: code.title().to_owned(), status: code.status(), code, detail, errors, trace_id }
+    }
+}
+
+impl From<Shape> for Problem {
+    fn from(shape: Shape) -> Self {
+        let Shape { kind: _, title: _, status: _, code, detail, errors, trace_id } = shape;
+        Self { code, detail, errors, trace_id }
+    }
 }
 
 /// One fault of an input.
@@ -44,15 +68,16 @@ impl Problem {
     /// A refusal without a place in the input.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            kind: format!("urn:scomo:problem:{code}"),
-            title: code.title().to_owned(),
-            status: code.status(),
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            trace_id: None,
-        }
+        Self { code, detail: detail.into(), errors: Vec::new(), trace_id: None }
+    }
+
+    /// The content type of a problem over HTTP.
+    pub const CONTENT_TYPE: &str = "application/problem+json";
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.code.status()
     }
 
     /// The refusal of an input that could be read but not taken.
@@ -129,7 +154,7 @@ macro_rules! codes {
 codes! {
     InvalidJson "invalid_json" 400 "Not JSON", "The body is not one well-formed JSON value.", "Correct the text at the line and column named.";
     TooLarge "too_large" 413 "Too large", "The body has more bytes than this endpoint takes.", "Send less at once; a request takes up to 10,000 devices.";
-    UnsupportedMediaType "unsupported_media_type" 415 "Unsupported media type", "The Content-Type is none that this endpoint reads.", "Send `application/json`.";
+    UnsupportedMediaType "unsupported_media_type" 415 "Unsupported media type", "The `Content-Type` is none that this endpoint reads.", "Send `application/json`.";
     InvalidInput "invalid_input" 422 "Input refused", "The input is JSON, but something in it cannot be taken.", "Correct each fault listed in `errors`; nothing was stored.";
     NotSupportedYet "not_supported_yet" 422 "Not supported yet", "The contract has this field or value, this version of the service does not do it yet.", "Leave it out, or upgrade.";
     UnknownField "unknown_field" 422 "Unknown field", "No such field exists here.", "Remove it or correct its spelling.";
@@ -152,11 +177,11 @@ codes! {
     Forbidden "forbidden" 403 "Not allowed", "The token's roles do not cover this action.", "Use a token with the role named.";
     NotFound "not_found" 404 "Not found", "No such resource exists for this tenant.", "Check the path and the id.";
     MethodNotAllowed "method_not_allowed" 405 "Method not allowed", "The resource does not know this HTTP method.", "Use a method of the `Allow` header.";
-    RequestConflict "request_conflict" 409 "Other content under the same identity", "A request with this source and request_id was accepted before, with other content.", "Give a new request_id, or send the first content again.";
+    RequestConflict "request_conflict" 409 "Other content under the same identity", "A request with this `source` and `request_id` was accepted before, with other content.", "Give a new `request_id`, or send the first content again.";
     AlreadyExists "already_exists" 409 "Already exists", "A resource with this id exists.", "Change the existing one, or choose another id.";
     AlreadyOver "already_over" 409 "Already over", "The job or request has ended, and an end never changes.", "Submit a new request.";
     TooManyRequests "too_many_requests" 429 "Too many requests", "The caller sends faster than it may.", "Wait as `Retry-After` says.";
-    Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the trace_id; repeating is safe, requests are idempotent.";
+    Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the `trace_id`; repeating is safe, requests are idempotent.";
     Unavailable "unavailable" 503 "Temporarily unavailable", "Something that the service depends on, such as its database, does not answer.", "Repeat as `Retry-After` says.";
 }
 
@@ -175,8 +200,11 @@ mod tests {
     #[test]
     fn a_problem_has_the_shape_of_rfc_9457() {
         let fault = Fault::new("/targets/devices", Code::Empty, "must name at least one device");
+        let problem = Problem::invalid(vec![fault]).traced("t1");
+        let written = serde_json::to_value(&problem).unwrap();
+        assert_eq!(serde_json::from_value::<Problem>(written.clone()).unwrap(), problem);
         assert_eq!(
-            serde_json::to_value(Problem::invalid(vec![fault]).traced("t1")).unwrap(),
+            written,
             json!({
                 "type": "urn:scomo:problem:invalid_input", "title": "Input refused", "status": 422, "code": "invalid_input",
                 "detail": "/targets/devices: must name at least one device",
@@ -195,10 +223,14 @@ mod tests {
 
     #[test]
     fn every_code_is_documented_as_the_program_means_it() {
-        let rows: String = Code::ALL
+        let rows: Vec<_> = Code::ALL
             .iter()
             .map(|c| format!("| `{c}` | {} | {} | {} |\n", c.status(), c.meaning(), c.remedy()))
             .collect();
-        assert!(include_str!("../../docs/errors.md").contains(&rows), "docs/errors.md must have exactly these rows:\n{rows}");
+        let rows = rows.concat();
+        assert!(
+            include_str!("../../docs/errors.md").contains(&rows),
+            "docs/errors.md must have exactly these rows:\n{rows}"
+        );
     }
 }

@@ -6,6 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Code, Fault, Problem};
+use crate::model::{
+    clock::Timestamp,
+    digest::Digest,
+    id::{ComponentId, DeviceId, RequestId, RequestSource},
+};
 pub use crate::{
     job::{
         life::Notify,
@@ -14,11 +19,6 @@ pub use crate::{
         selection::PackageWanted,
     },
     model::catalog::Delivery,
-};
-use crate::model::{
-    clock::Timestamp,
-    digest::Digest,
-    id::{ComponentId, DeviceId, RequestId, RequestSource},
 };
 
 mod parse;

@@ -1,1 +1,154 @@
-//! Lease, run, release.
+//! The driver works off due rows: it leases what is due, runs it with a cap, and sleeps until the next row or a poke.
+//!
+//! A row is a promise to look, never a message: the errand reads what is true now and decides. The errand ends its lease itself,
+//! by the unit that did the work; one that fails is tried again later, and one whose replica died is leased by another when its
+//! lease runs out.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::store::{
+    CommitError, Conflict, Error as StoreError, Store,
+    due::{Held, Leased},
+};
+use crate::model::clock::{Clock, Timestamp};
+
+/// How a driver works.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Errands at work at the same time.
+    pub cap: usize,
+    /// How long a lease counts: longer than any errand takes.
+    pub hold: Duration,
+    /// The longest sleep: rows that another replica plans are found by then.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cap: 64, hold: Duration::from_mins(1), poll: Duration::from_secs(1) }
+    }
+}
+
+/// Why an errand was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database is out of reach.
+    #[error("the database is out of reach")]
+    Store(#[from] StoreError),
+    /// What it decided was not written.
+    #[error("what was decided could not be written")]
+    Commit(#[from] CommitError),
+}
+
+/// Work that due rows ask for.
+pub trait Errand: Send + Sync + 'static {
+    /// Which rows.
+    fn names(&self) -> &'static [&'static str];
+
+    /// Does the work of one row and ends its lease by [`Write::DueDone`](super::store::Write::DueDone), or leaves it to be tried
+    /// again.
+    fn run(&self, due: Leased) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Wakes drivers before their time.
+#[derive(Debug, Clone, Default)]
+pub struct Poke(Arc<Notify>);
+
+impl Poke {
+    /// Something may be due now.
+    pub fn poke(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until something may be due.
+    pub async fn poked(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Drives `errand` until `stop`, then waits for what is at work.
+pub async fn drive<E: Errand>(
+    errand: Arc<E>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    poke: Poke,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(settings.cap));
+    let mut running = JoinSet::new();
+    while !stop.is_cancelled() {
+        while running.try_join_next().is_some() {}
+        let free = u32::try_from(room.available_permits()).unwrap_or(u32::MAX);
+        let leased = store.lease_due(errand.names(), free, settings.hold).await.unwrap_or_else(|error| {
+            tracing::warn!(errands = ?errand.names(), error = &error as &dyn std::error::Error, "Could not look for due work: {error}");
+            Vec::new()
+        });
+        let full = leased.len() >= settings.cap.min(usize::try_from(free).unwrap_or(usize::MAX));
+        for due in leased {
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            let (errand, store, clock) = (Arc::clone(&errand), store.clone(), Arc::clone(&clock));
+            running.spawn(async move {
+                run(errand.as_ref(), &store, clock.as_ref(), due).await;
+                drop(permit);
+            });
+        }
+        if full {
+            let _ = room.acquire().await; // one place at least, then look again
+            continue;
+        }
+        let next = store.next_due(errand.names()).await.ok().flatten();
+        let sleep = next.map_or(settings.poll, |at| at.since(clock.now())).min(settings.poll);
+        tokio::select! {
+            () = sleep_until(Instant::from_std(later(sleep))) => {}
+            () = poke.poked() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn run<E: Errand>(errand: &E, store: &Store, clock: &dyn Clock, due: Leased) {
+    let (lease, attempts) = (due.lease.clone(), due.attempts);
+    let Err(failure) = errand.run(due).await else { return };
+    match &failure {
+        Failure::Commit(CommitError::Conflict { conflict: Conflict::LeaseLost { .. }, .. }) => {
+            tracing::debug!(errand = lease.errand, subject = %lease.subject, "The work went to somebody else");
+        }
+        _ => {
+            let again = clock.now().after(pause(attempts));
+            let conflict = matches!(&failure, Failure::Commit(error) if error.conflict().is_some());
+            let at = if conflict { clock.now() } else { again };
+            if conflict {
+                tracing::debug!(errand = lease.errand, subject = %lease.subject, "Lost a race; looking again");
+            } else {
+                tracing::warn!(errand = lease.errand, subject = %lease.subject, error = &failure as &dyn std::error::Error, "An errand failed and is tried again: {failure}");
+            }
+            give_back(store, &lease, at).await;
+        }
+    }
+}
+
+async fn give_back(store: &Store, lease: &super::store::due::Lease, at: Timestamp) {
+    match store.retry_at(lease, at).await {
+        Ok(Held::Yes | Held::Lost) => {}
+        Err(error) => tracing::warn!(errand = lease.errand, %error, "A lease could not be given back and will run out"),
+    }
+}
+
+/// The pause before an errand is tried again: grows with its attempts, up to a minute.
+fn pause(attempts: u32) -> Duration {
+    Duration::from_millis(250).saturating_mul(1 << attempts.min(8)).min(Duration::from_mins(1))
+}
+
+/// The moment after `span`, on the clock of the runtime.
+fn later(span: Duration) -> std::time::Instant {
+    Instant::now().into_std() + span
+}

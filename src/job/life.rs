@@ -11,14 +11,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::retry::{FailureClass, RetryRule, Verdict, pause},
+    job::retry::RetryRule,
     model::clock::{Timestamp, span},
 };
 
-pub mod graph;
+#[cfg(test)]
+mod graph;
 mod state;
+mod step;
 
 pub use state::{Ending, JobResult, NoState, Outcome, Over, Reason, State, StateName};
+pub use step::step;
 
 /// A job as far as decisions go. A value: the store keeps it whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,7 @@ pub enum Notify {
 pub enum Event {
     /// Its device's record is there: it joins the device's queue.
     Queued,
-    /// Its device has no record, and the request does not wait for one.
+    /// Its device has no record (any more), and the request does not wait for one.
     DeviceUnknown,
     /// Its due row fired, or its turn came ([`Effect::WakeNext`] of another job).
     Due,
@@ -81,7 +84,7 @@ pub enum Event {
         /// The fault is this service's (an outage): the device is asked back soon.
         ours: bool,
     },
-    /// The work on the device ended.
+    /// The work on the device ended; in a job that waits for its next attempt only a success counts.
     Finished(Ending),
     /// Someone wants it to stop.
     Cancel,
@@ -264,283 +267,6 @@ impl Life {
             | State::AwaitingUser => Errand::TimeOut,
         };
         Some((errand, self.until.min(self.deadline)))
-    }
-}
-
-/// What follows `event`. Total: every event in every state.
-#[must_use]
-pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
-    let mut moving = Moving { life: life.clone(), effects: Vec::new() };
-    let due = event == Event::Due;
-    match (&life.state, event) {
-        (State::Over(_), Event::Finished(ending)) => moving.late(ending),
-        (State::Over(_), _) => {}
-        (_, Event::Queued) => moving.queued(cx),
-        (_, Event::DeviceUnknown) => moving.unreached(Reason::UnknownDevice, "no device of this id is registered", cx),
-        (_, Event::Due) => moving.due(cx),
-        (_, Event::Notified) => moving.notified(cx),
-        (_, Event::NotNotified(why)) => moving.not_notified(why, cx),
-        (_, Event::SessionOpened) => moving.session_opened(cx),
-        (_, Event::Exchanged { exec }) => moving.exchanged(exec, cx),
-        (_, Event::ReportAwaited) => moving.report_awaited(cx),
-        (_, Event::UserAsked) => moving.user(&State::InSession, State::AwaitingUser, cx.policy.user, cx),
-        (_, Event::UserAnswered) => moving.user(&State::AwaitingUser, State::InSession, cx.policy.session, cx),
-        (_, Event::SessionEnded { ours }) => moving.session_ended(ours, cx),
-        (_, Event::Finished(ending)) => moving.finished(ending, cx),
-        (_, Event::Cancel) => moving.cancelled(cx),
-        (_, Event::Hurry) => moving.hurried(cx),
-    }
-    moving.settle(life, due)
-}
-
-/// A step in the making.
-struct Moving {
-    life: Life,
-    effects: Vec<Effect>,
-}
-
-impl Moving {
-    fn go(&mut self, state: State, until: Timestamp) {
-        self.life.state = state;
-        self.life.until = until;
-    }
-
-    fn queued(&mut self, cx: &Cx<'_>) {
-        match self.life.state {
-            State::Accepted => self.go(State::Waiting { not_before: None }, self.next_wake(cx, cx.now)),
-            State::Waiting { .. }
-            | State::Notified
-            | State::InSession
-            | State::AwaitingReport
-            | State::AwaitingUser
-            | State::Over(_) => {}
-        }
-    }
-
-    fn due(&mut self, cx: &Cx<'_>) {
-        if cx.now >= self.life.deadline {
-            return self.deadline_passed(cx);
-        }
-        let early = cx.now < self.life.until;
-        match self.life.state {
-            State::Waiting { not_before: Some(held) } if held > cx.now => self.life.until = held,
-            State::Waiting { .. } if cx.busy || self.life.notify == Notify::Never => {
-                self.go(State::Waiting { not_before: None }, self.life.deadline);
-            }
-            State::Waiting { .. } => {
-                self.effects.push(Effect::Notify);
-                self.go(State::Waiting { not_before: None }, cx.now.after(cx.policy.again));
-            }
-            State::Accepted | State::Over(_) => {}
-            State::Notified | State::InSession | State::AwaitingReport | State::AwaitingUser if early => {}
-            State::Notified => self.ask_again(cx),
-            State::InSession | State::AwaitingUser => self.session_ended(false, cx),
-            State::AwaitingReport => {
-                if self.life.notify != Notify::Never {
-                    self.effects.push(Effect::Notify);
-                }
-                self.ask_again(cx);
-            }
-        }
-    }
-
-    fn notified(&mut self, cx: &Cx<'_>) {
-        match self.life.state {
-            State::Waiting { .. } | State::Notified => self.go(State::Notified, cx.now.after(cx.policy.answer)),
-            // The next time comes as `due` has set it.
-            State::AwaitingReport => {}
-            // A session was faster than the courier.
-            State::InSession | State::AwaitingUser | State::Accepted | State::Over(_) => {}
-        }
-    }
-
-    fn not_notified(&mut self, why: NotNotified, cx: &Cx<'_>) {
-        match (&self.life.state, why) {
-            (State::Waiting { .. }, NotNotified::NoAddress) if self.life.notify == Notify::Always => {
-                self.unreached(Reason::Unreachable, "the device's record has no address to notify it at", cx);
-            }
-            (State::Waiting { .. } | State::AwaitingReport, NotNotified::NoAddress) => {
-                self.life.until = self.life.deadline;
-            }
-            (State::Waiting { .. }, NotNotified::Trouble) => self.ask_again(cx),
-            // `due` has counted the trouble already, or a session was faster.
-            (State::AwaitingReport, NotNotified::Trouble)
-            | (State::Accepted | State::Notified | State::InSession | State::AwaitingUser | State::Over(_), _) => {}
-        }
-    }
-
-    fn session_opened(&mut self, cx: &Cx<'_>) {
-        if self.life.is_ready(cx.now) {
-            self.go(State::InSession, cx.now.after(cx.policy.session));
-        }
-    }
-
-    fn exchanged(&mut self, exec: bool, cx: &Cx<'_>) {
-        let patience = match self.life.state {
-            State::InSession => cx.policy.session,
-            State::AwaitingUser => cx.policy.user,
-            State::Accepted | State::Waiting { .. } | State::Notified | State::AwaitingReport | State::Over(_) => return,
-        };
-        match (exec, self.life.report_by) {
-            (true, None) => self.life.report_by = Some(self.report_due(cx)),
-            (false, Some(_)) => self.life.report_by = None,
-            (true, Some(_)) | (false, None) => {}
-        }
-        // Not with each message: the due row is not to be written that often.
-        if self.life.until.since(cx.now) < patience / 2 {
-            self.life.until = cx.now.after(patience);
-        }
-    }
-
-    fn report_awaited(&mut self, cx: &Cx<'_>) {
-        match self.life.state {
-            State::InSession | State::AwaitingUser => {
-                let by = self.report_due(cx);
-                self.life.report_by = Some(by);
-                self.life.troubles = 0;
-                self.go(State::AwaitingReport, by);
-            }
-            State::Accepted
-            | State::Waiting { .. }
-            | State::Notified
-            | State::AwaitingReport
-            | State::Over(_) => {}
-        }
-    }
-
-    fn user(&mut self, from: &State, to: State, patience: Duration, cx: &Cx<'_>) {
-        if self.life.state == *from {
-            self.go(to, cx.now.after(patience));
-        }
-    }
-
-    /// While an Exec's end is unknown the job keeps the device; else it goes back to the queue. Neither costs an attempt: networks
-    /// break, and the deadline bounds it.
-    fn session_ended(&mut self, ours: bool, cx: &Cx<'_>) {
-        match self.life.state {
-            State::InSession | State::AwaitingUser => {
-                self.life.state = match self.life.report_by {
-                    Some(_) => State::AwaitingReport,
-                    None => State::Waiting { not_before: None },
-                };
-                if ours {
-                    self.life.until = self.next_wake(cx, cx.now.after(cx.policy.again));
-                } else {
-                    self.ask_again(cx);
-                }
-                self.life.until = self.life.until.max(self.life.report_by.unwrap_or_default());
-            }
-            State::Accepted
-            | State::Waiting { .. }
-            | State::Notified
-            | State::AwaitingReport
-            | State::Over(_) => {}
-        }
-    }
-
-    fn finished(&mut self, ending: Ending, cx: &Cx<'_>) {
-        let (mut given_up, left) = (None, self.life.deadline.since(cx.now));
-        if let Ending::Failed(failure) = &ending {
-            match self.life.retry.verdict(failure, self.life.attempt, left) {
-                Verdict::Again(pause) => return self.retry_after(pause, cx),
-                Verdict::GiveUp(reason) => given_up = Some(reason),
-            }
-        }
-        let (outcome, reason, result) = ending.into_parts();
-        self.over(outcome, given_up.or(reason), result, cx);
-    }
-
-    fn retry_after(&mut self, pause: Duration, cx: &Cx<'_>) {
-        let at = cx.now.after(pause);
-        self.life.attempt = self.life.attempt.saturating_add(1);
-        self.life.troubles = 0;
-        self.life.report_by = None;
-        self.go(State::Waiting { not_before: Some(at) }, at);
-        self.effects.extend([Effect::RevokeGrants, Effect::WakeNext]);
-    }
-
-    fn cancelled(&mut self, cx: &Cx<'_>) {
-        let text = match (&self.life.state, self.life.report_by) {
-            (State::Accepted | State::Waiting { .. }, None) => "the device had nothing to do yet",
-            (State::Notified, None) => "the device may still open a session; it will be told nothing of this job",
-            (_, None) => "what was written to the device may stay there; nothing was started",
-            (_, Some(_)) => "the device was told to do it and may still finish; that would be told as a late result",
-        };
-        let result = JobResult { text: text.to_owned(), ..JobResult::default() };
-        self.over(Outcome::Cancelled, Some(Reason::CancelRequested), result, cx);
-    }
-
-    fn hurried(&mut self, cx: &Cx<'_>) {
-        match self.life.state {
-            State::Waiting { .. } | State::Notified => self.go(State::Waiting { not_before: None }, cx.now),
-            State::AwaitingReport => {
-                self.life.report_by = Some(cx.now);
-                self.life.until = cx.now;
-            }
-            State::Accepted | State::InSession | State::AwaitingUser | State::Over(_) => {}
-        }
-    }
-
-    fn deadline_passed(&mut self, cx: &Cx<'_>) {
-        let (outcome, text) = match self.life.report_by {
-            Some(_) => (Outcome::InDoubt, "the device was told to do it, and the deadline passed without a report"),
-            None => (Outcome::Expired, "the deadline passed before the device was told to do anything"),
-        };
-        let result = JobResult { text: text.to_owned(), ..JobResult::default() };
-        self.over(outcome, Some(Reason::Deadline), result, cx);
-    }
-
-    fn unreached(&mut self, reason: Reason, text: &str, cx: &Cx<'_>) {
-        let class = Some(FailureClass::Unreached);
-        let result = JobResult { class, retryable: Some(false), text: text.to_owned(), ..JobResult::default() };
-        self.over(Outcome::Failed, Some(reason), result, cx);
-    }
-
-    fn over(&mut self, outcome: Outcome, reason: Option<Reason>, result: JobResult, cx: &Cx<'_>) {
-        self.life.state = State::Over(Over { outcome, at: cx.now, reason, result });
-        self.effects.extend([Effect::RevokeGrants, Effect::WakeNext]);
-    }
-
-    fn late(&mut self, ending: Ending) {
-        let (outcome, _, result) = ending.into_parts();
-        self.effects.push(Effect::LateResult { outcome, result });
-    }
-
-    /// Counts a trouble and sets the time of the next notification; a notified job goes back to the queue for it.
-    fn ask_again(&mut self, cx: &Cx<'_>) {
-        self.life.troubles = self.life.troubles.saturating_add(1);
-        self.life.until = self.next_wake(cx, cx.now.after(pause(cx.policy.again, self.life.troubles)));
-        if self.life.state == State::Notified {
-            self.life.state = State::Waiting { not_before: None };
-        }
-    }
-
-    /// When the device is to be notified if `at` suits; never if it shall come by itself or another job comes first.
-    fn next_wake(&self, cx: &Cx<'_>, at: Timestamp) -> Timestamp {
-        if cx.busy || self.life.notify == Notify::Never { self.life.deadline } else { at }
-    }
-
-    /// When the report of an Exec sent now is overdue: in time for a look at the device before the deadline, if there is time at all.
-    fn report_due(&self, cx: &Cx<'_>) -> Timestamp {
-        let usual = cx.now.after(cx.policy.report);
-        let left = self.life.deadline.since(cx.now);
-        match left.checked_sub(cx.policy.last_look) {
-            Some(look) if !look.is_zero() => usual.min(cx.now.after(look)),
-            Some(_) | None => usual,
-        }
-    }
-
-    fn settle(mut self, before: &Life, due: bool) -> Next {
-        let (was, is) = (before.state.name(), self.life.state.name());
-        if was != is && is.is_told() {
-            self.effects.insert(0, Effect::Tell(is));
-        }
-        match self.life.due() {
-            None if due || !was.is_terminal() => self.effects.push(Effect::ClearDue),
-            Some((errand, at)) if due || self.life.due() != before.due() => self.effects.push(Effect::Due { errand, at }),
-            None | Some(_) => {}
-        }
-        Next { life: self.life, effects: self.effects }
     }
 }
 

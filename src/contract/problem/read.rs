@@ -49,7 +49,10 @@ impl Faults {
 /// [`Code::TooLarge`] or [`Code::InvalidJson`].
 pub fn json(bytes: &[u8], most: usize) -> Result<Value, Problem> {
     if bytes.len() > most {
-        return Err(Problem::new(Code::TooLarge, format!("the body has {} bytes, at most {most} are taken", bytes.len())));
+        return Err(Problem::new(
+            Code::TooLarge,
+            format!("the body has {} bytes, at most {most} are taken", bytes.len()),
+        ));
     }
     serde_json::from_slice(bytes).map_err(|e| Problem::new(Code::InvalidJson, e.to_string()))
 }
@@ -76,7 +79,7 @@ impl<'a> Field<'a> {
 
     /// Whether it is null, which clears a member in a patch and is a fault elsewhere.
     #[must_use]
-    pub const fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.value.is_null()
     }
 
@@ -217,7 +220,11 @@ impl<'a> Object<'a> {
     pub fn need(&mut self, name: &'static str) -> Option<Field<'a>> {
         let field = self.get(name);
         if field.is_none() {
-            self.faults.add(Fault::new(format!("{}/{name}", self.at), Code::MissingField, format!("`{name}` is required")));
+            self.faults.add(Fault::new(
+                format!("{}/{name}", self.at),
+                Code::MissingField,
+                format!("`{name}` is required"),
+            ));
         }
         field
     }
@@ -274,11 +281,9 @@ fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, c) in one.to_lowercase().chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for ((d, pair), up) in other.iter().zip(row.windows(2)).map(|(d, pair)| (d, pair, pair.last())).map(|(d, p, u)| ((d, p), u)) {
-            let diagonal = pair.first().copied().unwrap_or(0) + usize::from(*d != c);
-            left = diagonal.min(left + 1).min(up.copied().unwrap_or(0) + 1);
+        let (mut next, mut left) = (vec![i + 1], i + 1);
+        for (d, (diagonal, up)) in other.iter().zip(row.iter().zip(row.iter().skip(1))) {
+            left = (diagonal + usize::from(*d != c)).min(left + 1).min(up + 1);
             next.push(left);
         }
         row = next;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule, Work,
+    Action, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule,
+    Work,
 };
 use crate::{
     contract::problem::{
@@ -25,8 +26,7 @@ const ACTIONS: [(&str, Action); 3] =
 const DELIVERIES: [(&str, Delivery); 3] =
     [("auto", Delivery::Auto), ("direct", Delivery::Direct), ("alternate", Delivery::Alternate)];
 const NOTIFIES: [(&str, Notify); 3] = [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
-const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] =
-    [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
+const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] = [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
 
 pub(super) fn request(value: &Value, caller: &RequestSource, now: Timestamp) -> Result<Request, Problem> {
     let faults = Faults::default();

@@ -1,0 +1,213 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+fn caller() -> RequestSource {
+    RequestSource::parse("cli").unwrap()
+}
+
+fn download() -> Value {
+    json!({
+        "schema": "scomo.request/1", "request_id": "r-1", "source": "oss/campaigns", "priority": 7, "kind": "download",
+        "targets": { "devices": ["IMEI:490154203237518", "urn:uuid:ab"] },
+        "package": { "id": "org.example.player", "version": ">=2.1" }, "action": "install", "delivery": "direct",
+        "schedule": { "deadline": "2030-01-01T00:00:00Z" }, "retry": { "limit": 1, "backoff": "1m" },
+        "notify": "never", "if_unknown_device": "wait", "allow_downgrade": true,
+    })
+}
+
+fn operation(more: &Value) -> Value {
+    with(&json!({ "request_id": "r", "kind": "operation", "targets": { "devices": ["d"] } }), more)
+}
+
+fn with(value: &Value, more: &Value) -> Value {
+    let mut value = value.clone();
+    for (name, member) in more.as_object().unwrap() {
+        if member.is_null() {
+            value.as_object_mut().unwrap().remove(name)
+        } else {
+            value.as_object_mut().unwrap().insert(name.clone(), member.clone())
+        };
+    }
+    value
+}
+
+fn read(value: &Value) -> Result<Request, Problem> {
+    Request::from_value(value, &caller(), NOW)
+}
+
+fn faults(value: &Value) -> Vec<String> {
+    read(value).unwrap_err().errors.iter().map(|f| format!("{} {}", f.pointer, f.code)).collect()
+}
+
+#[test]
+fn a_full_download_is_taken_as_it_is_meant() {
+    let request = Request::read(download().to_string().as_bytes(), &caller(), NOW).unwrap();
+    assert_eq!(request.request_id.as_str(), "r-1");
+    assert_eq!(request.source.as_str(), "oss/campaigns");
+    assert_eq!(
+        (request.priority, request.notify, request.if_unknown_device),
+        (7, Notify::Never, IfUnknownDevice::Wait)
+    );
+    assert_eq!(request.retry, RetryRule { limit: 1, backoff: std::time::Duration::from_mins(1) });
+    assert_eq!(request.deadline, Timestamp::parse("2030-01-01T00:00:00Z").ok());
+    assert_eq!(request.devices.len(), 2);
+    let Work::Download { package, action, delivery, allow_downgrade } = request.work.clone() else {
+        panic!("{request:?}")
+    };
+    assert_eq!((action, delivery, allow_downgrade), (Action::Install, Delivery::Direct, true));
+    assert_eq!(package.unwrap().version.unwrap().as_str(), ">=2.1");
+    let stored = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), request);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let short = json!({ "request_id": "r", "kind": "download", "action": "deliver", "targets": { "devices": ["d"] } });
+    let request = read(&short).unwrap();
+    assert_eq!(request.source, caller());
+    assert_eq!((request.priority, request.deadline, request.retry), (5, None, RetryRule::default()));
+    let none =
+        Work::Download { package: None, action: Action::Deliver, delivery: Delivery::Auto, allow_downgrade: false };
+    assert_eq!(request.work, none);
+}
+
+#[test]
+fn an_operation_is_on_a_package_or_on_a_component() {
+    let component = json!({ "id": "org.example.app" });
+    for word in ["activate", "deactivate", "remove"] {
+        let request = read(&operation(&json!({ "operation": word, "component": component }))).unwrap();
+        let Work::ComponentOperation { operation, component } = request.work else { panic!("{word}") };
+        assert_eq!((serde_json::to_value(operation).unwrap(), component.as_str()), (json!(word), "org.example.app"));
+    }
+    for word in ["install", "install-inactive", "remove"] {
+        let request = read(&operation(&json!({ "operation": word, "package": { "id": "p" } }))).unwrap();
+        let Work::PackageOperation { operation, package } = request.work else { panic!("{word}") };
+        assert_eq!((serde_json::to_value(operation).unwrap(), package.id.as_str()), (json!(word), "p"));
+    }
+}
+
+#[test]
+fn an_operation_on_the_wrong_thing_is_refused() {
+    let both = json!({ "operation": "remove", "component": { "id": "c" }, "package": { "id": "p" } });
+    assert_eq!(faults(&operation(&both)), ["/package misplaced_field"]);
+    let none = json!({ "operation": "remove" });
+    assert_eq!(faults(&operation(&none)), ["/package missing_field"]);
+    let swapped = json!({ "operation": "activate", "package": { "id": "p" } });
+    assert_eq!(faults(&operation(&swapped)), ["/package misplaced_field", "/component missing_field"]);
+    let mixed = json!({ "operation": "install", "package": { "id": "p" }, "action": "install" });
+    assert_eq!(faults(&operation(&mixed)), ["/action misplaced_field"]);
+    assert_eq!(faults(&with(&download(), &json!({ "operation": "remove" }))), ["/operation misplaced_field"]);
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let bad = json!({
+        "schema": "scomo.request/2", "source": 7, "priority": 10, "kind": "download", "pakage": {},
+        "targets": { "devices": ["d", "", "imei:490154203237518", "490154203237518"] },
+        "package": { "id": "a/b", "version": ">>2", "size": 1 }, "action": "instal", "delivery": "air",
+        "schedule": { "deadline": "2000-01-01T00:00:00" }, "retry": { "limit": -1, "backoff": "0s" },
+        "notify": true, "if_unknown_device": "skip", "allow_downgrade": "no",
+    });
+    assert_eq!(
+        faults(&bad),
+        [
+            "/schema unknown_value",
+            "/request_id missing_field",
+            "/source wrong_type",
+            "/priority out_of_range",
+            "/package/id invalid_name",
+            "/package/version invalid_version_rule",
+            "/package/size unknown_field",
+            "/action unknown_value",
+            "/delivery unknown_value",
+            "/allow_downgrade wrong_type",
+            "/targets/devices/1 invalid_name",
+            "/targets/devices/3 duplicate",
+            "/schedule/deadline invalid_time",
+            "/retry/limit out_of_range",
+            "/retry/backoff out_of_range",
+            "/notify wrong_type",
+            "/if_unknown_device unknown_value",
+            "/pakage unknown_field",
+        ]
+    );
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name() {
+    let later = json!({
+        "collect": [], "collect_max_age": "1h", "confirm": {},
+        "targets": { "devices": ["d"], "list": "l", "filter": "true" },
+        "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
+    });
+    let problem = read(&with(&download(), &later)).unwrap_err();
+    assert_eq!((problem.status(), problem.errors.len()), (422, 7));
+    assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
+    assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
+    for kind in ["inventory", "command", "bootstrap"] {
+        assert_eq!(faults(&with(&download(), &json!({ "kind": kind }))), ["/kind not_supported_yet"]);
+    }
+    assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);
+}
+
+#[test]
+fn a_request_without_devices_or_with_too_many_is_refused() {
+    let devices = |list: Value| with(&download(), &json!({ "targets": { "devices": list } }));
+    assert_eq!(faults(&devices(json!([]))), ["/targets/devices empty"]);
+    let many = |n: usize| devices((0..n).map(|i| format!("d{i}")).collect());
+    assert_eq!(faults(&many(10_001)), ["/targets/devices too_many"]);
+    assert_eq!(read(&many(10_000)).unwrap().devices.len(), 10_000);
+    assert_eq!(faults(&with(&download(), &json!({ "targets": null }))), ["/targets missing_field"]);
+    assert_eq!(faults(&json!([])), [" wrong_type"]);
+}
+
+#[test]
+fn a_past_deadline_is_told_when_a_new_request_is_stored_and_never_to_a_repeated_one() {
+    let past = with(&download(), &json!({ "schedule": { "deadline": "2000-01-01T00:00:00Z" } }));
+    let request = read(&past).unwrap();
+    let problem = request.in_time(NOW).unwrap_err();
+    assert_eq!(
+        (problem.errors[0].pointer.as_str(), problem.errors[0].code),
+        ("/schedule/deadline", Code::PastDeadline)
+    );
+    assert_eq!(
+        faults(&with(&past, &json!({ "colour": 1 }))),
+        ["/colour unknown_field", "/schedule/deadline past_deadline"]
+    );
+    assert!(read(&download()).unwrap().in_time(NOW).is_ok());
+}
+
+#[test]
+fn identity_is_the_content_and_not_its_spelling() {
+    let digest = |value: &Value| read(value).unwrap().digest();
+    let reordered = r#"{ "kind": "download", "targets": { "devices": ["URN:UUID:AB", "490154203237518"] }, "allow_downgrade": true,
+        "if_unknown_device": "wait", "notify": "never", "retry": { "backoff": "60s", "limit": 1 }, "action": "install",
+        "schedule": { "deadline": "2030-01-01T01:00:00+01:00" }, "delivery": "direct", "priority": 7, "source": "oss/campaigns",
+        "package": { "version": ">=2.1", "id": "org.example.player" }, "request_id": "r-1" }"#;
+    assert_eq!(digest(&download()), Request::read(reordered.as_bytes(), &caller(), NOW).unwrap().digest());
+    let short = json!({ "request_id": "r", "kind": "download", "action": "install", "targets": { "devices": ["d"] } });
+    let spelt_out =
+        json!({ "priority": 5, "notify": "auto", "delivery": "auto", "allow_downgrade": false, "source": "cli" });
+    assert_eq!(digest(&short), digest(&with(&short, &spelt_out)));
+    for other in [
+        json!({ "priority": 6 }),
+        json!({ "action": "deliver" }),
+        json!({ "targets": { "devices": ["urn:uuid:ab"] } }),
+        json!({ "package": null }),
+        json!({ "schedule": null }),
+    ] {
+        assert_ne!(digest(&download()), digest(&with(&download(), &other)), "{other}");
+    }
+}
+
+#[test]
+fn the_canonical_form_does_not_drift() {
+    let form = String::from_utf8(read(&download()).unwrap().canonical()).unwrap();
+    assert_eq!(
+        form,
+        r#"{"request":{"request_id":"r-1","source":"oss/campaigns","priority":7,"work":{"kind":"download","package":{"id":"org.example.player","version":">=2.1"},"action":"install","delivery":"direct","allow_downgrade":true},"devices":[],"deadline":"2030-01-01T00:00:00Z","retry":{"limit":1,"backoff":"1m"},"notify":"never","if_unknown_device":"wait"},"devices":["IMEI:490154203237518","urn:uuid:ab"]}"#
+    );
+}

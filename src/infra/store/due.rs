@@ -1,6 +1,6 @@
 //! `due`: what is to be done when. A row is leased, worked on, and deleted by the unit that did the work.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
 
@@ -150,6 +150,25 @@ pub(super) async fn put(conn: &mut Conn<'_>, due: &Due, again: Again) -> Result<
         Again::Earlier => execute!(conn, due::PUT_EARLIER, due.errand, subject, at)?,
     };
     super::conn::one_row("due.put", found).map_err(Lost::from)
+}
+
+/// What the units of a batch plan with [`Again::Earlier`], put once and in the order of the keys: many jobs plan the same errand
+/// of their request, and two writers that met in different orders would stop each other.
+#[derive(Default)]
+pub(super) struct Earliest(BTreeMap<(&'static str, Uuid), Timestamp>);
+
+impl Earliest {
+    pub(super) fn add(&mut self, due: &Due) {
+        let at = self.0.entry((due.errand, due.subject)).or_insert(due.at);
+        *at = due.at.min(*at);
+    }
+
+    pub(super) async fn put(self, conn: &mut Conn<'_>) -> Result<(), Lost> {
+        for ((errand, subject), at) in self.0 {
+            put(conn, &Due { errand, subject, at }, Again::Earlier).await?;
+        }
+        Ok(())
+    }
 }
 
 pub(super) async fn finish(conn: &mut Conn<'_>, lease: &Lease) -> Result<(), Lost> {

@@ -11,7 +11,7 @@ use super::{
     Conflict, Core, Error,
     conn::Conn,
     device::{DeviceRow, InventoryRow},
-    due::{self, Again, Due, Lease},
+    due::{self, Again, Due, Earliest, Lease},
     event::{self, EventRow},
     grant::{self, GrantRow},
     job::{self, JobRow},
@@ -85,7 +85,7 @@ pub enum Write {
     PackagePut(PackageRow),
     /// Tells an event, once the unit is committed.
     EventInsert(EventRow),
-    /// Plans work.
+    /// Plans work. With [`Again::Earlier`] it is planned after the unit's other writes.
     DuePut {
         /// What and when.
         due: Due,
@@ -179,10 +179,18 @@ fn hash(text: &[u8]) -> u64 {
 }
 
 impl Core {
-    /// Makes the writes of a unit, up to the first that fails.
-    pub(super) async fn apply(&self, conn: &mut Conn<'_>, unit: &Unit) -> Result<(), Lost> {
+    /// Makes the writes of a unit, up to the first that fails; what can be put off to the end of the batch goes to `later`.
+    pub(super) async fn apply(
+        &self,
+        conn: &mut Conn<'_>,
+        unit: &Unit,
+        mut later: Option<&mut Earliest>,
+    ) -> Result<(), Lost> {
         for write in &unit.writes {
-            self.write(conn, write).await?;
+            match (write, later.as_deref_mut()) {
+                (Write::DuePut { due, again: Again::Earlier }, Some(later)) => later.add(due),
+                (write, _) => self.write(conn, write).await?,
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     CommitError, Committed, Core, Error, Store, Unit,
     conn::{Conn, Tx},
+    due::Earliest,
     error::is_transient,
     unit::Lost,
 };
@@ -153,13 +154,15 @@ impl Core {
     /// Runs the units in one transaction as they are; `None` if one of several failed, and so none is written.
     async fn plainly(&self, units: &[&Unit]) -> Option<Ran> {
         let mut tx = self.inner.begin().await.ok()?;
+        let mut due = Earliest::default();
         for unit in units {
-            if let Err(lost) = self.apply(&mut tx.conn(), unit).await {
+            if let Err(lost) = self.apply(&mut tx.conn(), unit, Some(&mut due)).await {
                 let undone = tx.rollback().await.is_ok();
                 let alone = units.len() == 1 && undone;
                 return alone.then(|| Ran::Settled(vec![Err(lost)]));
             }
         }
+        due.put(&mut tx.conn()).await.ok()?;
         Some(settled(tx, units.iter().map(|_| Ok(())).collect()).await)
     }
 
@@ -181,7 +184,7 @@ impl Core {
 
     async fn behind_savepoint(&self, conn: &mut Conn<'_>, unit: &Unit) -> Result<Result<(), Lost>, Error> {
         conn.plain("SAVEPOINT unit").await?;
-        let result = self.apply(conn, unit).await;
+        let result = self.apply(conn, unit, None).await;
         if result.is_err() {
             conn.plain("ROLLBACK TO SAVEPOINT unit").await?;
         }

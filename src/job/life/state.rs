@@ -5,8 +5,12 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::retry::{Failure, FailureClass},
+    job::{
+        procedure,
+        retry::{Failure, FailureClass},
+    },
     model::clock::Timestamp,
+    scomo::outcome::ResultCode,
 };
 
 /// Where a job stands.
@@ -144,7 +148,7 @@ words! {
         Failed "failed" "It was tried, or could not be tried, and will not be tried again.", "See `reason` and `result`, remove the cause, submit a new request.";
         Declined "declined" "The device's user said no.", "Ask the user, then submit a new request.";
         Cancelled "cancelled" "The request or the job was cancelled.", "`result.text` says what the device may still do.";
-        Expired "expired" "The deadline passed before the device was told to do anything.", "See that the device is on and reachable; submit a new request with a later deadline.";
+        Expired "expired" "The deadline passed before an operation was started on the device.", "See that the device is on and reachable; submit a new request with a later deadline.";
         NotApplicable "not_applicable" "It makes no sense on this device, such as no package that fits it.", "`result.text` gives the reason for each package.";
         AlreadyDone "already_done" "The device had it before anything was done.", "Nothing to do.";
         InDoubt "in_doubt" "The device was told to do it, and nothing tells how it ended.", "`result.text` has the last that was seen; look at the device's inventory, and heed a later `scomo.job.late_result`.";
@@ -188,14 +192,8 @@ pub enum StateName {
 impl StateName {
     /// Every state, live ones first.
     pub fn all() -> impl Iterator<Item = Self> {
-        let live = [
-            Self::Accepted,
-            Self::Waiting,
-            Self::Notified,
-            Self::InSession,
-            Self::AwaitingReport,
-            Self::AwaitingUser,
-        ];
+        let live =
+            [Self::Accepted, Self::Waiting, Self::Notified, Self::InSession, Self::AwaitingReport, Self::AwaitingUser];
         live.into_iter().chain(Outcome::ALL.iter().copied().map(Self::Over))
     }
 
@@ -312,6 +310,39 @@ impl From<Failure> for JobResult {
             class: Some(failure.class),
             retryable: Some(failure.retryable && failure.class.may_retry()),
             device_code: failure.device_code,
+            text: failure.text,
+        }
+    }
+}
+
+impl From<procedure::Ending> for Ending {
+    fn from(ending: procedure::Ending) -> Self {
+        match ending {
+            procedure::Ending::Succeeded { code, confirmed: _ } => {
+                Self::Succeeded { code: code.map(ResultCode::number) }
+            }
+            procedure::Ending::AlreadyDone => Self::AlreadyDone,
+            procedure::Ending::Failed(failure) => Self::Failed(failure.into()),
+            procedure::Ending::Declined { code } => Self::Declined { code: Some(code.number()) },
+            procedure::Ending::NotApplicable { reasons } => Self::NotApplicable { reasons },
+            procedure::Ending::InDoubt { text } => Self::InDoubt { text },
+        }
+    }
+}
+
+impl From<procedure::Failure> for Failure {
+    fn from(failure: procedure::Failure) -> Self {
+        Self {
+            code: failure.code.map(ResultCode::number),
+            device_code: failure.device_code,
+            class: match failure.class {
+                procedure::FailureClass::Client => FailureClass::Client,
+                procedure::FailureClass::Server => FailureClass::Server,
+                procedure::FailureClass::Refused => FailureClass::Refused,
+                procedure::FailureClass::Incapable => FailureClass::Incapable,
+                procedure::FailureClass::Silent => FailureClass::Silent,
+            },
+            retryable: failure.retryable,
             text: failure.text,
         }
     }

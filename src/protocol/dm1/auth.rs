@@ -64,6 +64,11 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
+    /// The standing of a device that was challenged and then refused so many times.
+    pub(super) fn refused(times: u8, mint: &mut dyn Mint) -> Self {
+        Self { admitted: false, refusals: times, challenge: Some(Challenge::fresh(Scheme::default(), mint)) }
+    }
+
     pub(super) fn admitted(&self) -> bool {
         self.admitted
     }

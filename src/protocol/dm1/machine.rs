@@ -140,6 +140,19 @@ impl Machine {
         }
     }
 
+    /// The dialogue with a device that nobody knows, which was challenged before and refused `times` times: what a stored
+    /// dialogue would be, without anything having been stored for a stranger.
+    #[must_use]
+    pub fn stranger(header: &Header, times: u8, mint: &mut dyn Mint) -> Self {
+        Self { guard: Guard::refused(times, mint), ..Self::open(header) }
+    }
+
+    /// The session's name on the wire.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
     /// Whether the device has proved itself.
     #[must_use]
     pub fn authenticated(&self) -> bool {

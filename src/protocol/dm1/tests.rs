@@ -45,8 +45,8 @@ impl Mint for Numbered {
 
     fn nonce(&mut self) -> Vec<u8> {
         let start = self.0;
-        self.0 += 0x10;
-        if start == 0 { (0..8).collect() } else { (start..start + 0x10).collect() }
+        self.0 = start.wrapping_add(0x10);
+        if start == 0 { (0..8).collect() } else { (0..0x10).map(|n| start.wrapping_add(n)).collect() }
     }
 }
 
@@ -65,7 +65,7 @@ impl Talk {
         };
         Self {
             account: Some(account),
-            quirks: Quirks { struct_data: false, ..Quirks::default() },
+            quirks: node_by_node(),
             limits: OwnLimits::default(),
             machine: None,
             change: AccountChange::default(),
@@ -83,7 +83,7 @@ impl Talk {
 
     /// A device with basic authentication, already let in, MaxMsgSize 8192.
     pub(super) fn admitted() -> Self {
-        Self::admitted_with("<MaxMsgSize>8192</MaxMsgSize><MaxObjSize>65536</MaxObjSize>", Quirks::default())
+        Self::admitted_with("<MaxMsgSize>8192</MaxMsgSize><MaxObjSize>65536</MaxObjSize>", node_by_node())
     }
 
     /// The same with another Meta in its first SyncHdr, and with quirks.
@@ -108,9 +108,9 @@ impl Talk {
     pub(super) fn try_hear(&mut self, document: &str) -> Result<Vec<Event>, Violation> {
         let message = read(document);
         let machine = self.machine.clone().unwrap_or_else(|| Machine::open(&message.header));
-        let cx = self.context();
-        let step = stored(machine).handle(message, &cx, &mut Numbered(self.mint.0))?;
-        self.mint.0 += 0x10 * u8::from(nonce_was_made(&step.machine, self.machine.as_ref()));
+        let mut mint = Numbered(self.mint.0);
+        let step = stored(machine).handle(message, &self.context(), &mut mint)?;
+        self.mint = mint;
         self.machine = Some(stored(step.machine));
         self.change = step.account;
         Ok(step.events)
@@ -322,16 +322,17 @@ pub(super) fn bytes(message: &Message) -> usize {
     xml::write(message).len()
 }
 
+/// The quirks of a device that does not know `?list=`.
+pub(super) fn node_by_node() -> Quirks {
+    Quirks { struct_data: false, ..Quirks::default() }
+}
+
 /// The machine as another replica gets it.
 fn stored(machine: Machine) -> Machine {
     let text = serde_json::to_string(&machine).unwrap();
     let other: Machine = serde_json::from_str(&text).unwrap();
     assert_eq!(other, machine);
     other
-}
-
-fn nonce_was_made(now: &Machine, before: Option<&Machine>) -> bool {
-    before.is_none_or(|b| *b != *now) && now.owed.iter().any(|o| o.chal.is_some())
 }
 
 fn server() -> &'static ServerIdentity {

@@ -9,7 +9,11 @@ use scomo::{
     },
     model::{clock::Mint, secret::Secret},
 };
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, FromRow, PgConnection, SqliteConnection,
+    postgres::{PgConnectOptions, PgRow},
+    sqlite::SqliteRow,
+};
 use tempfile::TempDir;
 
 use super::clock::SetClock;
@@ -69,6 +73,32 @@ impl Database {
     pub(crate) async fn try_open(&self) -> Result<Store, Error> {
         let clock = Arc::clone(&self.clock);
         Store::open(&self.settings, Keys::parse(&self.keys).unwrap(), clock).await
+    }
+
+    /// Runs one statement behind the store's back.
+    pub(crate) async fn raw(&self, statement: &str) {
+        if self.settings.is_postgres() {
+            run(&self.settings.url, statement).await;
+        } else {
+            let mut connection = SqliteConnection::connect(&self.settings.url).await.unwrap();
+            connection.execute(AssertSqlSafe(statement)).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    }
+
+    /// The rows that one statement reads behind the store's back.
+    pub(crate) async fn rows<T>(&self, statement: &str) -> Vec<T>
+    where
+        T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        let statement = AssertSqlSafe(statement);
+        if self.settings.is_postgres() {
+            let mut connection = PgConnection::connect(&self.settings.url).await.unwrap();
+            sqlx::query_as(statement).fetch_all(&mut connection).await.unwrap()
+        } else {
+            let mut connection = SqliteConnection::connect(&self.settings.url).await.unwrap();
+            sqlx::query_as(statement).fetch_all(&mut connection).await.unwrap()
+        }
     }
 
     /// The database file of SQLite.

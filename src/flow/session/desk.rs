@@ -1,0 +1,258 @@
+//! The desk at which one message is worked on: all that was loaded, all that has changed, and at the end the unit that is
+//! committed and the reply that is sent once it is.
+
+use super::{
+    Header, Post, Reply, Sessions, Trouble,
+    answer::{self, Kept, Stored},
+    work::Work,
+};
+use crate::{
+    contract::class::DeviceClass,
+    infra::{
+        account, known,
+        known::Known,
+        store::{self, Json, SealedJson, Unit, Write, device::DeviceRow, scene::Scene, session::SessionRow},
+    },
+    model::{
+        clock::{Mint, Timestamp},
+        id::SessionKey,
+    },
+    protocol::dm1::{Account, Answer, Ending, Event, Machine, Step},
+    wire::syncml::Message,
+};
+
+/// A message in work.
+pub(super) struct Desk<'a> {
+    pub(super) flow: &'a Sessions,
+    pub(super) now: Timestamp,
+    pub(super) mint: Box<dyn Mint>,
+    pub(super) device: DeviceRow,
+    account: Account,
+    pub(super) known: Known,
+    /// Whether the device's row is to be written.
+    touched: bool,
+    pub(super) class: &'a DeviceClass,
+    key: SessionKey,
+    resp_uri: String,
+    session: Option<SessionRow>,
+    machine: Machine,
+    /// The job in hand and what it has brought about.
+    pub(super) work: Work,
+    /// The session authenticated with this message.
+    opened: bool,
+    /// It is over, whatever the dialogue still says.
+    outcome: Option<&'static str>,
+}
+
+impl<'a> Desk<'a> {
+    /// Lays out what was loaded.
+    pub(super) async fn sit(flow: &'a Sessions, scene: Scene, header: &Header, message: &Message, now: Timestamp) -> Result<Self, Trouble> {
+        let Scene { device, session, job, inventory } = scene;
+        let known = Known::of(&device)?;
+        let inventory = inventory.as_ref().map(known::inventory).transpose()?;
+        let roots = known::roots(&device)?;
+        let facts = known.facts(&device, inventory.as_ref(), now);
+        let class = flow.classes.pick(&facts, device.class.as_deref());
+        let session = super::session_of(session, header);
+        let mut mint = (flow.mint)();
+        let stored = session.as_ref().map(|row| row.state.read::<Stored>()).transpose()?;
+        let key = session.as_ref().map_or_else(|| SessionKey::new(mint.uuid(now)), |row| row.key);
+        let (machine, started) = match stored {
+            Some(stored) => (stored.machine, stored.started),
+            None => (Machine::open(&message.header), false),
+        };
+        let mut work = Work::new(roots, inventory, started);
+        work.offer_job(job, session.as_ref().filter(|row| row.authenticated).map(|row| row.job), flow, now).await?;
+        let (account, resp_uri) = (account::of(&device)?, flow.resp_uri(key));
+        Ok(Self {
+            flow,
+            now,
+            mint,
+            device,
+            account,
+            known,
+            touched: false,
+            class,
+            key,
+            resp_uri,
+            session,
+            machine,
+            work,
+            opened: false,
+            outcome: None,
+        })
+    }
+
+    /// Takes the message: dialogue first, then whatever its events bring about.
+    pub(super) async fn read(&mut self, post: &Post<'_>, message: Message) -> Result<(), Trouble> {
+        let machine = self.machine.clone();
+        let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        let Step { machine, events, account } = machine.handle(message, &cx, self.mint.as_mut())?;
+        self.machine = machine;
+        if !account.is_empty() {
+            account.apply(&mut self.account);
+            self.touched = true;
+        }
+        for event in events {
+            self.on(event, post)?;
+        }
+        self.next_job().await
+    }
+
+    fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
+        match event {
+            Event::Opened { server_initiated } => self.open(server_initiated, post)?,
+            Event::DevInfo(info) => {
+                self.touched |= self.known.info != info;
+                self.known.info = info;
+                self.classify();
+            }
+            Event::Abilities(abilities) => {
+                self.touched |= self.known.abilities != abilities;
+                self.known.abilities = abilities;
+            }
+            Event::Alert(alert) => self.report(alert)?,
+            Event::Outcome { ask, outcome } => self.feed(crate::job::procedure::Input::Outcome { ask, outcome })?,
+            Event::Ready => self.start()?,
+            Event::Aborted => self.outcome = Some("aborted"),
+            Event::AuthFailed { attempts } => {
+                tracing::warn!(device.id = %self.device.device_id, attempts, "A device sent wrong credentials");
+            }
+            Event::Ended(ending) => self.ended(ending),
+            Event::Oddity(what) => {
+                tracing::debug!(device.id = %self.device.device_id, "Tolerated: {what}");
+                self.note(format!("tolerated: {what}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The device has proved itself: its earlier session is over, and a job of this device may be taken up.
+    fn open(&mut self, server_initiated: bool, post: &Post<'_>) -> Result<(), Trouble> {
+        self.opened = true;
+        self.flow.metrics.session_opened();
+        let agent = post.user_agent.map(|text| text.chars().take(200).collect::<String>());
+        self.touched |= self.known.user_agent != agent;
+        self.known.user_agent = agent;
+        self.classify();
+        let session = self.machine.session_id().to_owned();
+        tracing::info!(device.id = %self.device.device_id, session.id = %session, server_initiated, "Session opened");
+        self.take_up(server_initiated, &session)
+    }
+
+    fn classify(&mut self) {
+        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
+        self.class = self.flow.classes.pick(&facts, self.device.class.as_deref());
+    }
+
+    fn ended(&mut self, ending: Ending) {
+        let (outcome, why) = match ending {
+            Ending::ClientRefused => ("refused", "the device did not prove who it is; compare user and secret of its record"),
+            Ending::ServerRefused => ("refused", "the device does not accept our credentials; compare server_secret of its record"),
+            Ending::Version => ("refused", "the device speaks a version of the protocol that is not served"),
+            Ending::Endless => ("aborted", "the device sent messages without end"),
+        };
+        tracing::warn!(device.id = %self.device.device_id, "Session given up: {why}");
+        self.note(format!("session given up: {why}"));
+        self.outcome = Some(outcome);
+    }
+
+    /// Asks the dialogue what the procedure wants, and gives the outcomes that need no message.
+    pub(super) fn offer(&mut self, asks: Vec<crate::model::tree::Ask>) -> Vec<Event> {
+        let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        self.machine.offer(asks, &cx)
+    }
+
+    /// Whether the session can still carry work.
+    pub(super) fn is_live(&self) -> bool {
+        self.outcome.is_none() && self.machine.authenticated()
+    }
+
+    /// Marks that the device's row has to be written.
+    pub(super) const fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Builds the answer and the unit that it belongs to.
+    pub(super) async fn close(mut self, post: &Post<'_>, header: &Header) -> Result<(Unit, Reply), Trouble> {
+        let (answer, body) = self.answer().await?;
+        let ends = answer.ends;
+        if ends {
+            self.let_go(false)?;
+            self.flow.metrics.session_closed(self.outcome.unwrap_or("done"));
+            tracing::info!(device.id = %self.device.device_id, session.id = %header.session, outcome = self.outcome.unwrap_or("done"), "Session closed");
+        } else {
+            self.keep_on()?;
+        }
+        let kept = answer::keep(answer, &body);
+        let unit = self.unit(kept, !ends, post, header)?;
+        Ok((unit, Reply::xml(body)))
+    }
+
+    /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue.
+    async fn answer(&mut self) -> Result<(Answer, Vec<u8>), Trouble> {
+        let flow = self.flow;
+        let cx = flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        let before = self.machine.clone();
+        let (machine, said) = before.clone().answer(&cx);
+        match answer::build(said.clone(), &flow.depot).await {
+            Ok(body) => {
+                self.machine = machine;
+                Ok((said, body))
+            }
+            Err(error) => {
+                tracing::error!(device.id = %self.device.device_id, error = &error as &dyn std::error::Error, "Session aborted: {error}");
+                let (machine, said) = before.abort(&cx);
+                let body = crate::wire::syncml::xml::write(&said.message);
+                self.machine = machine;
+                self.outcome = Some("aborted");
+                self.let_go(true)?;
+                Ok((said, body))
+            }
+        }
+    }
+
+    fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<Unit, Trouble> {
+        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, .. } = self;
+        let mut unit = super::unit(header);
+        let fresh = session.is_none();
+        let stored = Stored { started: work.started, answer: Some(kept), machine };
+        let (version, created_at) = session.map_or((0, now), |row| (row.version, row.created_at));
+        let row = SessionRow {
+            key,
+            tenant: device.tenant.clone(),
+            device: device.key,
+            dm_session_id: header.session.clone(),
+            version,
+            authenticated: stored.machine.authenticated(),
+            open,
+            msg_id: header.msg_id,
+            digest: Some(post.digest()),
+            job: work.job_id(),
+            state: SealedJson::of("session", &stored)?,
+            created_at,
+            updated_at: now,
+        };
+        unit.push(super::session_write(row, fresh));
+        if opened {
+            unit.push(Write::SessionsClose { device: device.key, except: key });
+        }
+        let (learned, roots, inventory) = work.into_parts(device.key, now)?;
+        if touched {
+            device.secrets = account::sealed(&account)?;
+            device.facts = Json::of("device facts", &known)?;
+            device.roots = Json::of("device roots", &roots)?;
+            device.updated_at = now;
+            unit.push(Write::DevicePut(device));
+        }
+        unit.writes.extend(inventory);
+        unit.writes.extend(learned);
+        Ok(unit)
+    }
+}
+
+impl From<store::CommitError> for Trouble {
+    fn from(error: store::CommitError) -> Self {
+        Self::Commit(error)
+    }
+}

@@ -1,0 +1,105 @@
+//! Selection: the package for this device and the way that it takes, with the reasons kept on the job.
+
+use std::collections::BTreeSet;
+
+use super::desk::Desk;
+use crate::{
+    job::{
+        plan::{Choice, Step, Verdict as WayVerdict},
+        procedure::{Chosen, Package, Selected},
+        record::Order,
+        selection::{Selection, Verdict, select},
+    },
+    model::{catalog::Delivery, catalog::PackageRef, device::Facts, rule::FactSource},
+};
+
+impl Desk<'_> {
+    /// Answers a procedure that asks which package the device is to get.
+    pub(super) fn select(&mut self) -> Selected {
+        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
+        let Some(wanted) = self.order().and_then(Order::wanted) else {
+            return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
+        };
+        // The inventory was read just before; DevDetail may be, once.
+        let may_read: BTreeSet<FactSource> =
+            facts.detail.is_none().then_some(FactSource::DevDetail).into_iter().collect();
+        let catalogue = self.flow.catalogue.all();
+        let selection = select(&wanted, &facts, catalogue.iter(), &may_read, self.now);
+        let reasons: Vec<String> = selection.refusals.iter().map(ToString::to_string).collect();
+        for reason in &reasons {
+            self.note(format!("not {reason}"));
+        }
+        let verdict = selection.verdict.clone();
+        self.keep(selection);
+        match verdict {
+            Verdict::Chosen(package) => self.choose_way(&package, &facts),
+            Verdict::AlreadyDone(package) => {
+                self.note(format!("{package} is on the device already"));
+                Selected::AlreadyDone
+            }
+            Verdict::Undecided { missing } => {
+                let missing: Vec<&str> = missing.iter().map(|fact| fact.as_str()).collect();
+                Selected::Undecided { reasons: vec![format!("{} must be known first", missing.join(", "))] }
+            }
+            Verdict::Nothing if reasons.is_empty() => {
+                let what = wanted.package.map_or_else(|| "any".to_owned(), |package| package.id.to_string());
+                Selected::Nothing { reasons: vec![format!("the catalogue has no package `{what}`")] }
+            }
+            Verdict::Nothing => Selected::Nothing { reasons },
+        }
+    }
+
+    fn choose_way(&mut self, package: &PackageRef, facts: &Facts) -> Selected {
+        let Some(manifest) = self.flow.catalogue.get(package) else {
+            return Selected::Nothing { reasons: vec![format!("{package} was just taken out of the catalogue")] };
+        };
+        let asked = match self.order() {
+            Some(Order::Download { delivery, .. }) => *delivery,
+            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => Delivery::Auto,
+        };
+        let excerpt = Package::from(&manifest);
+        let choice = Choice {
+            asked,
+            manifest: manifest.delivery,
+            package: &excerpt,
+            abilities: facts.abilities,
+            detail: facts.detail.as_ref(),
+            alternate: self.class.scomo.alternate,
+            tried: self.work.tried(),
+        };
+        match choice.make() {
+            WayVerdict::Go { way, reason } => {
+                self.note(format!("{package} is chosen; {reason}"));
+                let chosen = Chosen { package: excerpt, way };
+                self.work.plan(&chosen, reason);
+                Selected::Chosen(Box::new(chosen))
+            }
+            WayVerdict::NeedLrgObj { reason } => Selected::Undecided { reasons: vec![reason] },
+            WayVerdict::Impossible { reason } => Selected::Nothing { reasons: vec![reason] },
+        }
+    }
+
+    fn order(&self) -> Option<&Order> {
+        self.work.record().map(|record| &record.order)
+    }
+
+    fn keep(&mut self, selection: Selection) {
+        if let Some(record) = self.work.record_mut() {
+            record.selection = Some(selection);
+        }
+    }
+}
+
+impl super::work::Work {
+    fn tried(&self) -> &[crate::job::plan::Tried] {
+        self.record().map_or(&[], |record| &record.tried)
+    }
+
+    fn plan(&mut self, chosen: &Chosen, reason: String) {
+        if let Some(record) = self.record_mut()
+            && let Order::Download { action, .. } = record.order
+        {
+            record.plan.steps = vec![Step { chosen: chosen.clone(), action, reason }];
+        }
+    }
+}

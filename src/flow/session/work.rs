@@ -1,0 +1,319 @@
+//! The job in hand: its procedure is fed what the session brings, and what it wants is carried out.
+
+use std::collections::VecDeque;
+
+use super::{Sessions, Trouble, desk::Desk};
+use crate::{
+    infra::{
+        jobs::Moving,
+        store::{
+            self, Json, Page, Write,
+            device::InventoryRow,
+            job::{JobFilter, JobRow},
+        },
+    },
+    job::{
+        life,
+        plan::Tried,
+        procedure::{Context, Effect, Fact, Input, Need, Turn},
+        record::{self, Record},
+    },
+    model::{
+        clock::Timestamp,
+        digest::Digest,
+        id::{Correlator, DeviceKey, JobId},
+        tree::Instance,
+    },
+    protocol::dm1::{Event, GenericAlert},
+    scomo::{
+        inventory::Inventory,
+        outcome::ReportItem,
+        procedure::turn::Ending,
+    },
+};
+
+/// The job in hand, what was learnt of the device, and the writes that are due.
+pub(super) struct Work {
+    /// What may be taken up once the device has proved itself.
+    candidate: Option<Moving>,
+    job: Option<Moving>,
+    /// Whether the job's procedure was told that a session is open.
+    pub(super) started: bool,
+    /// A job came to its end in this message, so that another may follow.
+    freed: bool,
+    /// Install-notify of the job's last grant.
+    posted: Option<u16>,
+    pub(super) roots: Vec<Instance>,
+    pub(super) inventory: Option<Inventory>,
+    learnt_inventory: bool,
+    pub(super) writes: Vec<Write>,
+}
+
+/// How many jobs one message may bring to their end; the rest is taken up in the next session.
+const MOST_JOBS: usize = 16;
+
+impl Work {
+    pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
+        Self {
+            candidate: None,
+            job: None,
+            started,
+            freed: false,
+            posted: None,
+            roots,
+            inventory,
+            learnt_inventory: false,
+            writes: Vec::new(),
+        }
+    }
+
+    /// Takes note of the device's job. A session that is authenticated goes on with the one it has (`held`), if that is still
+    /// the device's; another session waits until the device has proved itself.
+    pub(super) async fn offer_job(
+        &mut self,
+        job: Option<JobRow>,
+        held: Option<Option<JobId>>,
+        flow: &Sessions,
+        now: Timestamp,
+    ) -> Result<(), Trouble> {
+        let Some(row) = job else { return Ok(()) };
+        let id = row.id;
+        let moving = match Moving::of(row) {
+            Ok(moving) => moving,
+            Err(error) => {
+                tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone");
+                return Ok(());
+            }
+        };
+        if !moving.record.life.is_ready(now) {
+            return Ok(());
+        }
+        if !moving.record.plan.steps.is_empty() {
+            let grants = flow.store.grants_of(id).await?;
+            self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
+        }
+        match held {
+            None => self.candidate = Some(moving),
+            Some(Some(held)) if held == id => self.job = Some(moving),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.job.as_ref().map(|job| &job.record)
+    }
+
+    pub(super) fn record_mut(&mut self) -> Option<&mut Record> {
+        self.job.as_mut().map(|job| &mut job.record)
+    }
+
+    pub(super) fn job_id(&self) -> Option<JobId> {
+        self.job.as_ref().map(|job| job.row().id)
+    }
+
+    /// The writes of jobs, the roots, and the write of the inventory, if it was read.
+    #[expect(clippy::type_complexity, reason = "taken apart at once by its only caller")]
+    pub(super) fn into_parts(
+        self,
+        device: DeviceKey,
+        now: Timestamp,
+    ) -> Result<(Vec<Write>, Vec<Instance>, Option<Write>), store::Error> {
+        let Self { job, roots, inventory, learnt_inventory, mut writes, .. } = self;
+        if let Some(job) = job {
+            writes.extend(job.writes(now, None)?);
+        }
+        let learnt = inventory.filter(|_| learnt_inventory);
+        let write = learnt.map(|inventory| -> Result<Write, store::Error> {
+            let body = Json::of("inventory", &inventory)?;
+            let digest = Digest::of(body.as_str().as_bytes());
+            Ok(Write::InventoryPut(InventoryRow { device, body, digest, read_at: now }))
+        });
+        Ok((writes, roots, write.transpose()?))
+    }
+}
+
+impl Desk<'_> {
+    /// Takes up the device's job, now that it has proved itself.
+    pub(super) fn take_up(&mut self, server_initiated: bool, session: &str) -> Result<(), Trouble> {
+        let Some(job) = self.work.candidate.take() else { return Ok(()) };
+        let broken = matches!(job.record.life.state(), life::State::InSession | life::State::AwaitingUser);
+        let asked = job.record.notification.map(|n| n.session_id);
+        self.work.job = Some(job);
+        if broken {
+            self.feed(Input::SessionEnded)?;
+        }
+        let how = match (server_initiated, asked) {
+            (true, Some(id)) if answers(session, id) => format!("session {session} answers the notification"),
+            (true, _) => format!("session {session} answers a notification that is not this job's last"),
+            (false, _) => format!("session {session} was opened by the device"),
+        };
+        self.note(how);
+        self.life(life::Event::SessionOpened);
+        Ok(())
+    }
+
+    /// The device has said all it had to say: the procedure may begin.
+    pub(super) fn start(&mut self) -> Result<(), Trouble> {
+        if self.work.started || self.work.job.is_none() {
+            return Ok(());
+        }
+        self.work.started = true;
+        self.feed(Input::Started)
+    }
+
+    /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
+    pub(super) fn report(&mut self, alert: GenericAlert) -> Result<(), Trouble> {
+        let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
+        let Some(first) = known.first() else { return Ok(()) };
+        let source = first.source.clone().unwrap_or_default();
+        let results: Vec<ReportItem> =
+            known.iter().filter_map(|item| ReportItem::parse(&item.data, item.target.as_deref())).collect();
+        let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
+        let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
+        tracing::debug!(device.id = %self.device.device_id, source, codes = codes.join(" "), "Report");
+        self.note(format!("the device reports {} for {source}", codes.join(" ")));
+        self.feed(Input::Report { correlator, source, results })
+    }
+
+    /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
+    pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(job) = &mut self.work.job else { return Ok(()) };
+            let cx = Context {
+                roots: &self.work.roots,
+                quirks: &self.class.scomo,
+                report_late: job.record.life.report_late(self.now),
+            };
+            let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
+            job.record.procedure = procedure;
+            let mut asks = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Ask(ask) => asks.push(ask),
+                    Effect::Need(Need::Selection) => inputs.push_back(Input::Selected(self.select())),
+                    Effect::Need(Need::Grant { mechanism, package }) => {
+                        let url = self.grant(mechanism, &package)?;
+                        inputs.push_back(Input::Granted { url });
+                    }
+                    Effect::Learned(fact) => self.learn(fact),
+                    Effect::Note(text) => self.note(text),
+                    Effect::AwaitReport { exec: _ } => self.life(life::Event::ReportAwaited),
+                    Effect::Finished(ending) => self.finish(ending)?,
+                }
+            }
+            for event in self.offer(asks) {
+                if let Event::Outcome { ask, outcome } = event {
+                    inputs.push_back(Input::Outcome { ask, outcome });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a job came to its end the session takes up the next one of this device that waits, by priority and age.
+    pub(super) async fn next_job(&mut self) -> Result<(), Trouble> {
+        for _ in 0..MOST_JOBS {
+            if !std::mem::take(&mut self.work.freed) || !self.is_live() || self.work.job.is_some() {
+                return Ok(());
+            }
+            let norm = self.device.device_id.normalised();
+            let filter = JobFilter { device_norm: Some(&norm), state: Some("waiting"), ..JobFilter::default() };
+            let waiting = self.flow.store.jobs(&self.device.tenant, filter, Page::first(200)).await?;
+            let next = waiting.into_iter().filter(|row| row.finished_at.is_none()).filter(|row| !self.is_written(row.id));
+            let best = next.max_by(|a, b| a.priority.cmp(&b.priority).then(b.created_at.cmp(&a.created_at)));
+            self.work.offer_job(best, None, self.flow, self.now).await?;
+            if self.work.candidate.is_none() {
+                return Ok(());
+            }
+            self.work.started = false;
+            self.take_up(false, "the same")?;
+            self.start()?;
+        }
+        Ok(())
+    }
+
+    fn is_written(&self, id: JobId) -> bool {
+        self.work.writes.iter().any(|write| matches!(write, Write::JobPut(row) if row.id == id))
+    }
+
+    /// The session ends before the procedure did; `ours` if the fault is this service's.
+    pub(super) fn let_go(&mut self, ours: bool) -> Result<(), Trouble> {
+        if self.work.job.is_some() {
+            self.feed(Input::SessionEnded)?;
+            self.life(life::Event::SessionEnded { ours });
+        }
+        Ok(())
+    }
+
+    /// The session goes on.
+    pub(super) fn keep_on(&mut self) -> Result<(), Trouble> {
+        let exec = self.work.job.as_ref().map(|job| job.record.procedure.awaiting().is_some());
+        if let Some(exec) = exec {
+            self.life(life::Event::Exchanged { exec });
+        }
+        Ok(())
+    }
+
+    /// Adds a line to the history of the job in hand.
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        let now = self.now;
+        if let Some(job) = &mut self.work.job {
+            job.note(now, text);
+        }
+    }
+
+    fn life(&mut self, event: life::Event) {
+        if let Some(job) = &mut self.work.job {
+            job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+        }
+    }
+
+    fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Detail(detail) => {
+                self.known.detail = Some(detail);
+                self.known.detail_at = Some(self.now);
+                self.touch();
+            }
+            Fact::Inventory(inventory) => {
+                self.work.inventory = Some(inventory);
+                self.work.learnt_inventory = true;
+            }
+            Fact::Roots(roots) => {
+                let kinds: Vec<_> = roots.iter().map(|root| root.kind).collect();
+                self.work.roots.retain(|old| !kinds.contains(&old.kind) && !roots.is_empty());
+                self.work.roots.extend(roots);
+                self.touch();
+            }
+        }
+    }
+
+    /// The procedure is over: so is the job, or this attempt at it.
+    fn finish(&mut self, ending: Ending) -> Result<(), Trouble> {
+        let Some(mut job) = self.work.job.take() else { return Ok(()) };
+        if let Some(step) = job.record.plan.steps.first()
+            && let Ending::Failed(failure) = &ending
+        {
+            let tried = Tried::new(step.chosen.way, failure, self.work.posted);
+            job.record.tried.push(tried);
+        }
+        let ending = record::ending(ending);
+        job.step(life::Event::Finished(ending), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+        let state = job.record.life.state().name();
+        let (id, request) = (job.row().id, job.record.request_id.clone());
+        tracing::info!(device.id = %self.device.device_id, job.id = %id, request.id = %request, %state, "Job is {state}");
+        if job.is_over() {
+            self.flow.metrics.job_ended(state.as_str());
+        }
+        self.work.writes.extend(job.writes(self.now, None)?);
+        self.work.freed = true;
+        Ok(())
+    }
+}
+
+/// Whether a session of this name is the one that a notification asked for.
+fn answers(session: &str, notified: u16) -> bool {
+    session.parse::<crate::model::id::DmSessionId>().is_ok_and(|id| id.answers(notified))
+}
