@@ -1,1 +1,3 @@
-//! Builds, starts and stops everything.
+//! temp
+/// temp
+pub async fn serve(_s: crate::server::config::Settings) -> anyhow::Result<()> { Ok(()) }

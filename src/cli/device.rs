@@ -1,0 +1,204 @@
+//! `scomo device`: add, list, show, remove.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::{Client, Connection, Failure, Output, output::Column};
+
+/// What to do with device records.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Register a device: a record as JSON, or flags
+    #[command(after_help = "Examples:
+  scomo device add IMEI:490154203237518 --user dev1 --secret-file dev1.key --webhook http://127.0.0.1:9000/wake
+  scomo device add --file device.json")]
+    Add(Box<Add>),
+    /// List devices
+    #[command(after_help = "Example:\n  scomo device list --limit 20")]
+    List(List),
+    /// Show one device and what is known of it; never its secrets
+    #[command(after_help = "Example:\n  scomo device show IMEI:490154203237518")]
+    Show(Name),
+    /// Forget a device
+    #[command(after_help = "Example:\n  scomo device remove IMEI:490154203237518")]
+    Remove(Name),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The device as `./DevInfo/DevId` names it
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    id: Option<String>,
+    /// The record as JSON; `-` reads standard input
+    #[arg(long, value_name = "FILE|-")]
+    file: Option<String>,
+    /// What the device calls itself when it authenticates; its id if absent
+    #[arg(long)]
+    user: Option<String>,
+    /// A file that holds the device's password; `-` reads standard input
+    #[arg(long, value_name = "FILE|-")]
+    secret_file: Option<String>,
+    /// A file that holds the password by which the server authenticates to the device
+    #[arg(long, value_name = "FILE")]
+    server_secret_file: Option<String>,
+    /// How both authenticate
+    #[arg(long, value_enum)]
+    scheme: Option<Scheme>,
+    /// Where its notifications are posted
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// A tag that rules may read; may be repeated
+    #[arg(long = "tag")]
+    tags: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Scheme {
+    Basic,
+    Md5,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only what comes behind this cursor, which the page before named
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// The device's id
+    id: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const MEMBERS: [Column; 7] = [
+    ("device", "/id"),
+    ("user", "/user"),
+    ("scheme", "/scheme"),
+    ("class", "/class"),
+    ("addresses", "/addresses"),
+    ("tags", "/tags"),
+    ("info", "/info"),
+];
+
+impl Command {
+    pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Add(add) => add.run(output).await,
+            Self::List(list) => list.run(output).await,
+            Self::Show(Name { id, connection }) => {
+                output.record(&Client::new(connection)?.get(&["devices", &id], &[]).await?, &MEMBERS)
+            }
+            Self::Remove(Name { id, connection }) => {
+                Client::new(connection)?.delete(&["devices", &id]).await?;
+                if output.json() { output.value(&json!({ "id": id })) } else { output.line(&format!("{id} is forgotten.")) }
+            }
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let body = match &self.file {
+            Some(file) => read(file)?.into_bytes(),
+            None => serde_json::to_vec(&self.record()?).context("the record cannot be written")?,
+        };
+        output.record(&Client::new(self.connection)?.post(&["devices"], body).await?, &MEMBERS)
+    }
+
+    fn record(&self) -> Result<Value, Failure> {
+        let secret = |file: &Option<String>| -> Result<Option<Value>, Failure> {
+            let text = file.as_deref().map(read).transpose()?;
+            Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).into()))
+        };
+        let members = [
+            ("id", self.id.as_deref().map(Value::from)),
+            ("user", self.user.as_deref().map(Value::from)),
+            ("secret", secret(&self.secret_file)?),
+            ("server_secret", secret(&self.server_secret_file)?),
+            ("scheme", self.scheme.and_then(|s| s.to_possible_value()).map(|s| s.get_name().into())),
+            ("addresses", self.webhook.as_deref().map(|url| json!({ "webhook": url }))),
+            ("tags", (!self.tags.is_empty()).then(|| json!(self.tags))),
+        ];
+        let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Ok(Value::Object(given.collect::<Map<_, _>>()))
+    }
+}
+
+impl List {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let mut query = vec![("limit", self.limit.to_string())];
+        query.extend(self.after.map(|after| ("after", after)));
+        let devices = Client::new(self.connection)?.get(&["devices"], &query).await?;
+        let columns = [
+            ("DEVICE", "/id"),
+            ("SCHEME", "/scheme"),
+            ("MAKER", "/info/man"),
+            ("MODEL", "/info/mod"),
+            ("TAGS", "/tags"),
+        ];
+        output.list(&devices, "devices", &columns, "No devices.")?;
+        match devices.get("next").and_then(Value::as_str) {
+            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn read(file: &str) -> Result<String, Failure> {
+    let text = if file == "-" {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    text.map_err(|e| Failure::Usage(format!("cannot read {file}: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        add: Add,
+    }
+
+    #[test]
+    fn flags_make_a_record_and_secrets_come_from_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("key");
+        fs::write(&key, "pw-dev\n").unwrap();
+        let line = ["add", "IMEI:1", "--secret-file", key.to_str().unwrap(), "--scheme", "md5", "--webhook", "http://h/w"];
+        let record = Line::try_parse_from(line).unwrap().add.record().unwrap();
+        assert_eq!(
+            record,
+            json!({ "id": "IMEI:1", "secret": "pw-dev", "scheme": "md5", "addresses": { "webhook": "http://h/w" } })
+        );
+    }
+
+    #[test]
+    fn a_device_needs_a_name_and_files_must_be_there() {
+        assert!(Line::try_parse_from(["add"]).is_err());
+        let line = Line::try_parse_from(["add", "IMEI:1", "--secret-file", "/nowhere"]).unwrap();
+        assert_eq!(line.add.record().unwrap_err().code(), 2);
+    }
+}

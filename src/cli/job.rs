@@ -1,0 +1,125 @@
+//! `scomo job`: list, show, cancel.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{
+    Client, Connection, Failure, Output,
+    output::{Column, cell},
+};
+
+/// What to do with jobs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List jobs, the newest first
+    #[command(after_help = "Example:\n  scomo job list --device IMEI:490154203237518 --state failed")]
+    List(List),
+    /// Show one job: its state, its result, and how it got there
+    #[command(after_help = "Example:\n  scomo job show 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Show(Name),
+    /// Stop one job
+    #[command(after_help = "Example:\n  scomo job cancel 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Cancel(Name),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only jobs of this request
+    #[arg(long, value_name = "REQUEST_ID")]
+    request: Option<String>,
+    /// Only jobs of requests from this source
+    #[arg(long)]
+    source: Option<String>,
+    /// Only jobs of this device
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Only jobs in this state
+    #[arg(long)]
+    state: Option<String>,
+    /// Only what comes behind this cursor, which the page before named
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// The job's id
+    job_id: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const COLUMNS: [Column; 6] = [
+    ("JOB", "/job_id"),
+    ("DEVICE", "/device"),
+    ("STATE", "/state"),
+    ("PACKAGE", "/package/id"),
+    ("VERSION", "/package/version"),
+    ("RESULT", "/result/code"),
+];
+
+impl Command {
+    pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::List(list) => list.run(output).await,
+            Self::Show(name) => name.show(output).await,
+            Self::Cancel(name) => name.cancel(output).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let wished = [
+            ("request", self.request),
+            ("source", self.source),
+            ("device", self.device),
+            ("state", self.state),
+            ("after", self.after),
+            ("limit", Some(self.limit.to_string())),
+        ];
+        let query: Vec<_> = wished.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let jobs = Client::new(self.connection)?.get(&["jobs"], &query).await?;
+        output.list(&jobs, "jobs", &COLUMNS, "No jobs.")?;
+        match jobs.get("next").and_then(Value::as_str) {
+            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Name {
+    async fn show(self, output: Output) -> Result<(), Failure> {
+        let job = Client::new(self.connection)?.get(&["jobs", &self.job_id], &[]).await?;
+        let members = [
+            ("job", "/job_id"),
+            ("request", "/request_id"),
+            ("source", "/source"),
+            ("device", "/device"),
+            ("state", "/state"),
+            ("attempt", "/attempt"),
+            ("package", "/package"),
+            ("delivery", "/delivery"),
+            ("result", "/result"),
+            ("reason", "/reason"),
+            ("deadline", "/deadline"),
+        ];
+        output.record(&job, &members)?;
+        if output.json() {
+            return Ok(());
+        }
+        let notes = job.get("history").and_then(Value::as_array).into_iter().flatten();
+        notes.map(|note| format!("  {}  {}", cell(note, "/at"), cell(note, "/text"))).try_for_each(|note| output.line(&note))
+    }
+
+    async fn cancel(self, output: Output) -> Result<(), Failure> {
+        let client = Client::new(self.connection)?;
+        let job = client.post(&["jobs", &self.job_id, "cancel"], b"{}".to_vec()).await?;
+        output.record(&job, &[("job", "/job_id"), ("state", "/state"), ("reason", "/reason")])
+    }
+}

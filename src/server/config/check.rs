@@ -1,0 +1,123 @@
+//! What must hold between settings.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use url::Url;
+
+use super::{AuthMode, Settings};
+
+/// One thing that does not fit: which key, what is wrong, what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The key to change.
+    pub key: &'static str,
+    /// What is wrong with it, and what to do.
+    pub what: String,
+}
+
+/// All complaints at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaints(pub Vec<Complaint>);
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|Complaint { key, what }| write!(f, "\n  {key}: {what}"))
+    }
+}
+
+impl Settings {
+    /// Looks for whatever does not fit together.
+    pub(super) fn check(&self) -> Result<(), Complaints> {
+        let mut found = Vec::new();
+        self.check_doors(&mut found);
+        self.check_spans(&mut found);
+        if found.is_empty() { Ok(()) } else { Err(Complaints(found)) }
+    }
+
+    fn check_doors(&self, found: &mut Vec<Complaint>) {
+        let mut complain = |key, what: String| found.push(Complaint { key, what });
+        if self.admin.auth == AuthMode::ThisMachine && !self.admin.listen.ip().is_loopback() {
+            complain("admin.auth", open(self.admin.listen));
+        }
+        if self.admin.auth == AuthMode::Tokens && self.admin.tokens.is_empty() {
+            complain("admin.tokens", "no token is listed, so nobody could be let in; list one".to_owned());
+        }
+        if self.admin.tokens.iter().any(|token| token.roles.is_empty()) {
+            complain("admin.tokens", "a token without roles lets nobody do anything; name its roles".to_owned());
+        }
+        if !self.device.plain_http && !self.device.listen.ip().is_loopback() {
+            complain("device.plain_http", plain(self.device.listen));
+        }
+        if self.device.server_id.trim().is_empty() {
+            complain("device.server_id", "the server needs a name".to_owned());
+        }
+        for path in &self.device.paths {
+            if !path.starts_with('/') || path.contains(['?', '#', '{', '}', '*']) {
+                complain("device.paths", format!("{path:?} is not a path: it begins with `/` and has no wildcard or query"));
+            }
+            if path.starts_with("/dl/") || path.starts_with("/dd/") {
+                complain("device.paths", format!("{path:?} is taken by downloads"));
+            }
+        }
+        if self.device.paths.is_empty() {
+            complain("device.paths", "devices need at least one path".to_owned());
+        }
+        for (key, url) in
+            [("device.public_url", &self.device.public_url), ("download.public_url", &self.download.public_url)]
+        {
+            if url.as_ref().is_some_and(|url| !base(url)) {
+                complain(key, "an http:// or https:// URL without query is needed".to_owned());
+            }
+        }
+    }
+
+    fn check_spans(&self, found: &mut Vec<Complaint>) {
+        let mut complain = |key, what: String| found.push(Complaint { key, what });
+        let positive = [
+            ("device.idle_timeout", self.device.idle_timeout),
+            ("download.grant_lifetime", self.download.grant_lifetime),
+            ("job.default_deadline", self.job.default_deadline),
+            ("job.patience.answer", self.job.patience.answer),
+            ("job.patience.again", self.job.patience.again),
+            ("job.patience.session", self.job.patience.session),
+            ("job.patience.user", self.job.patience.user),
+            ("job.patience.report", self.job.patience.report),
+            ("webhook.timeout", self.webhook.timeout),
+            ("limits.request_timeout", self.limits.request_timeout),
+        ];
+        for (key, span) in positive {
+            if span == Duration::ZERO {
+                complain(key, "must be longer than nothing".to_owned());
+            }
+        }
+        if self.job.default_deadline > self.job.max_deadline {
+            complain("job.max_deadline", "must not be shorter than job.default_deadline".to_owned());
+        }
+        if self.retention.requests < Duration::from_hours(90 * 24) {
+            complain("retention.requests", "identities must outlive their request by 90 days or more".to_owned());
+        }
+        for (key, count) in [("device.connections", self.device.connections), ("limits.connections", self.limits.connections)] {
+            if count == 0 || count > 1_000_000 {
+                complain(key, "must be between 1 and 1000000".to_owned());
+            }
+        }
+    }
+}
+
+fn base(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+}
+
+fn open(listen: SocketAddr) -> String {
+    format!(
+        "`none` would let everyone who reaches {listen} (admin.listen) operate this service; \
+         use `tokens` with [[admin.tokens]], or listen on loopback"
+    )
+}
+
+fn plain(listen: SocketAddr) -> String {
+    format!(
+        "{listen} (device.listen) is not loopback and speaks plain HTTP; put a TLS ingress before it and set this to true, \
+         or listen on loopback"
+    )
+}

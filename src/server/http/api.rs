@@ -1,0 +1,95 @@
+//! The API of operators and of the systems that hand in requests: a file per noun, a function per verb.
+
+mod devices;
+mod events;
+mod jobs;
+mod packages;
+mod page;
+mod requests;
+mod select;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get, post},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    auth::{Doorkeeper, Gate, pass},
+    problem::Refusal,
+    with_problems,
+};
+use crate::{
+    contract::problem::Code,
+    flow::intake::Intake,
+    infra::store::{self, CommitError, Store},
+    job::life::Policy,
+    model::clock::{Clock, Timestamp},
+    server::config::Role,
+};
+
+/// What the handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The state of everything.
+    pub store: Store,
+    /// Takes requests, and cancels what they began.
+    pub intake: Intake,
+    /// The installation's patience with jobs.
+    pub policy: Arc<Policy>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends event streams when the service stops.
+    pub stop: CancellationToken,
+}
+
+impl Api {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// The routes of the admin listener; each says which role its caller needs.
+pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
+    let needs = |role, handler: MethodRouter<Api>| {
+        handler.route_layer(middleware::from_fn_with_state(Gate { doorkeeper: doorkeeper.clone(), role }, pass))
+    };
+    let read = |handler| needs(Role::Read, handler);
+    let submit = |handler| needs(Role::Submit, handler);
+    let operate = |handler| needs(Role::Operate, handler);
+    let v1 = Router::new()
+        .route("/requests", read(get(requests::look_up)))
+        .route("/requests/{source}/{request_id}", read(get(requests::show)))
+        .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
+        .route("/jobs", read(get(jobs::list)))
+        .route("/jobs/{id}", read(get(jobs::show)))
+        .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
+        .route("/devices", read(get(devices::list)).merge(operate(post(devices::add))))
+        .route("/devices/{id}", read(get(devices::show)).merge(operate(axum::routing::patch(devices::change))))
+        .route("/packages", read(get(packages::list)))
+        .route("/packages/{id}", read(get(packages::versions)))
+        .route("/packages/{id}/{version}", read(get(packages::show)))
+        .route("/select", read(post(select::select)))
+        .route("/events", read(get(events::read)))
+        .with_state(api);
+    with_problems(Router::new().nest("/api/v1", v1), patience)
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        let passing = matches!(error, store::Error::Database { .. });
+        Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
+    }
+}
+
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        let passing = match &error {
+            CommitError::Conflict { .. } | CommitError::Unknown { .. } | CommitError::Closed => true,
+            CommitError::Failed { source, .. } => matches!(**source, store::Error::Database { .. }),
+        };
+        Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
+    }
+}

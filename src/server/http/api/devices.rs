@@ -1,0 +1,146 @@
+//! `/devices`: who may speak, and what is known of them. Secrets go in and never come out.
+
+mod row;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Api, jobs,
+    page::{next, page},
+};
+use crate::{
+    contract::{
+        device::{DeviceInput, DevicePatch, DeviceView},
+        problem::{Code, Problem, read::json as parse},
+    },
+    infra::{
+        account,
+        known::{self, Known},
+        store::{self, Conflict, Cursor, Unit, Write, device::DeviceRow},
+        system::SystemMint,
+    },
+    model::{
+        clock::Mint as _,
+        device::Facts,
+        id::{DeviceId, DeviceKey},
+    },
+    scomo::inventory::Inventory,
+    server::http::{
+        auth::Caller,
+        problem::{Body, Path, Query, Refusal},
+    },
+};
+
+/// How often a change is tried that others keep overtaking.
+const ATTEMPTS: usize = 5;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    devices: Vec<DeviceView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /devices`
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(wish): Query<Wish>,
+) -> Result<Json<List>, Refusal> {
+    let page = page(wish.after.as_deref(), wish.limit)?;
+    let rows = api.store.devices(&caller.tenant, page).await?;
+    let next = next(page, &rows, |row| Cursor { at: row.created_at, key: row.key.uuid() });
+    let devices = rows.iter().map(|row| row::view(row, None)).collect::<Result<_, _>>()?;
+    Ok(Json(List { devices, next }))
+}
+
+/// `POST /devices`
+pub(super) async fn add(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<impl IntoResponse, Refusal> {
+    let input = DeviceInput::read(&parse(&body, DeviceInput::MOST_BYTES)?)?;
+    let now = api.now();
+    let key = DeviceKey::new(SystemMint::new().uuid(now));
+    let row = row::new(key, caller.tenant.clone(), input, now)?;
+    let id = row.device_id.clone();
+    let view = row::view(&row, None)?;
+    let unit = Unit::new("device.add", &id.normalised()).with(Write::DeviceInsert(row));
+    api.store.commit(unit).await.map_err(|lost| match lost.conflict() {
+        Some(Conflict::DeviceExists) => {
+            Refusal::from(Problem::new(Code::AlreadyExists, format!("the device {id} is registered")))
+        }
+        Some(_) | None => lost.into(),
+    })?;
+    jobs::queue(&api, &caller.tenant, &id, key).await?;
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
+}
+
+/// `GET /devices/{id}`
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DeviceView>, Refusal> {
+    let row = find(&api, &caller, &id).await?;
+    Ok(Json(row::view(&row, inventory(&api, &row).await?.map(|inventory| inventory.installed()))?))
+}
+
+/// `PATCH /devices/{id}`
+pub(super) async fn change(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body,
+) -> Result<Json<DeviceView>, Refusal> {
+    let patch = DevicePatch::read(&parse(&body, DeviceInput::MOST_BYTES)?)?;
+    for _ in 0..ATTEMPTS {
+        let mut row = find(&api, &caller, &id).await?;
+        let mut account = account::of(&row)?;
+        row::renew(&mut account, &patch);
+        row.secrets = account::sealed(&account)?;
+        let mut record = row::record(&row)?;
+        patch.apply(&mut record);
+        row::fill(&mut row, &record);
+        row.updated_at = api.now();
+        let view = row::view(&row, None)?;
+        let unit = Unit::new("device.change", &row.device_id.normalised()).with(Write::DevicePut(row));
+        match api.store.commit(unit).await {
+            Ok(_) => return Ok(Json(view)),
+            // A session of the device was quicker: read again what it left.
+            Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(Problem::new(Code::Unavailable, "the device is busy; try again").into())
+}
+
+/// What rules may read of a device as it is known now.
+pub(super) async fn facts(api: &Api, row: &DeviceRow) -> Result<Facts, Refusal> {
+    let inventory = inventory(api, row).await?;
+    Ok(Known::of(row)?.facts(row, inventory.as_ref(), api.now()))
+}
+
+async fn inventory(api: &Api, row: &DeviceRow) -> Result<Option<Inventory>, store::Error> {
+    api.store.inventory(row.key).await?.as_ref().map(known::inventory).transpose()
+}
+
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<DeviceRow, Refusal> {
+    let id = DeviceId::parse(id).map_err(|_| Refusal::not_found("device"))?;
+    let row = api.store.device(&caller.tenant, &id.normalised()).await?;
+    row.ok_or_else(|| Refusal::not_found("device"))
+}

@@ -1,0 +1,179 @@
+//! `/jobs`: one device's share of a request: where it stands, how it got there, and its end by hand.
+
+mod view;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use super::{
+    Api,
+    page::{next, page},
+    requests,
+};
+use crate::{
+    contract::problem::{Code, Fault, Problem},
+    infra::{
+        jobs::Moving,
+        store::{
+            Conflict, Cursor, Page, Unit,
+            job::{JobFilter, JobRow},
+        },
+        system::SystemMint,
+    },
+    job::life::{Event, Outcome, StateName},
+    model::id::{DeviceId, DeviceKey, JobId, Tenant},
+    server::http::{
+        auth::Caller,
+        problem::{Path, Query, Refusal},
+    },
+};
+
+pub(super) use view::{JobDetail, JobView};
+
+/// How often a change is tried that others keep overtaking.
+const ATTEMPTS: usize = 10;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    request: Option<String>,
+    source: Option<String>,
+    device: Option<String>,
+    state: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    jobs: Vec<JobView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /jobs`
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(wish): Query<Wish>,
+) -> Result<Json<List>, Refusal> {
+    let page = page(wish.after.as_deref(), wish.limit)?;
+    let request = match (&wish.request, &wish.source) {
+        (None, None) => None,
+        (Some(request), Some(source)) => Some(requests::find(&api, &caller, source, request).await?.key),
+        (Some(_), None) => return Err(half("source")),
+        (None, Some(_)) => return Err(half("request")),
+    };
+    let device = wish.device.as_deref().map(DeviceId::parse).transpose();
+    let device = device.map_err(|why| Refusal::parameter("device", Code::InvalidName, why.to_string()))?;
+    let device = device.map(|device| device.normalised());
+    let state = wish.state.as_deref().map(known_state).transpose()?;
+    let filter = JobFilter { request, device_norm: device.as_deref(), state };
+    let rows = api.store.jobs(&caller.tenant, filter, page).await?;
+    let next = next(page, &rows, |row| Cursor { at: row.created_at, key: row.id.uuid() });
+    Ok(Json(List { jobs: rows.iter().map(JobView::of).collect::<Result<_, _>>()?, next }))
+}
+
+/// `GET /jobs/{id}`
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<JobDetail>, Refusal> {
+    Ok(Json(JobDetail::of(&find(&api, &caller, &id).await?)?))
+}
+
+/// `POST /jobs/{id}/cancel`
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<JobDetail>, Refusal> {
+    let row = find(&api, &caller, &id).await?;
+    stop(&api, &caller, row.clone()).await?;
+    let row = find(&api, &caller, &id).await?;
+    if row.state != StateName::Over(Outcome::Cancelled).to_string() && row.finished_at.is_some() {
+        return Err(Problem::new(Code::AlreadyOver, format!("the job has ended before: {}", row.state)).into());
+    }
+    Ok(Json(JobDetail::of(&row)?))
+}
+
+/// Cancels a job that was read; says whether it was still alive.
+pub(super) async fn stop(api: &Api, caller: &Caller, row: JobRow) -> Result<bool, Refusal> {
+    let note = format!("{} asked to cancel it", caller.name);
+    let moved = advance(api, row, &note, Event::Cancel, |_| {}).await?;
+    if let Some(id) = moved {
+        info!(job.id = %id, by = caller.name, "Cancelled job {id}");
+    }
+    Ok(moved.is_some())
+}
+
+/// Lets the jobs that waited for a device's record join its queue.
+pub(super) async fn queue(api: &Api, tenant: &Tenant, device: &DeviceId, key: DeviceKey) -> Result<(), Refusal> {
+    let (norm, state) = (device.normalised(), StateName::Accepted.to_string());
+    let filter = JobFilter { request: None, device_norm: Some(&norm), state: Some(&state) };
+    let mut page = Page::first(Page::MOST);
+    loop {
+        let rows = api.store.jobs(tenant, filter, page).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
+        for row in rows {
+            advance(api, row, "its device was registered", Event::Queued, |row| row.device = Some(key)).await?;
+        }
+    }
+}
+
+/// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
+async fn advance(
+    api: &Api,
+    row: JobRow,
+    note: &str,
+    event: Event,
+    change: impl Fn(&mut JobRow) + Send,
+) -> Result<Option<JobId>, Refusal> {
+    let (id, mut row) = (row.id, Some(row));
+    for _ in 0..ATTEMPTS {
+        let read = match row.take() {
+            Some(row) => Some(row),
+            None => api.store.job(id).await?,
+        };
+        let Some(mut read) = read else { return Ok(None) };
+        change(&mut read);
+        let mut job = Moving::of(read)?;
+        if job.is_over() {
+            return Ok(None);
+        }
+        let now = api.now();
+        let mut unit = Unit::new("job.advance", &job.row().device_id.normalised());
+        job.note(now, note);
+        job.step(event.clone(), now, &api.policy, false, &mut SystemMint::new());
+        unit.writes = job.writes(now, None)?;
+        match api.store.commit(unit).await {
+            Ok(_) => return Ok(Some(id)),
+            // A session or an errand was quicker: decide again on what it left.
+            Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(Problem::new(Code::Unavailable, format!("the job {id} is busy; try again")).into())
+}
+
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<JobRow, Refusal> {
+    let id: JobId = id.parse().map_err(|_| Refusal::not_found("job"))?;
+    let row = api.store.job(id).await?.filter(|row| row.tenant == caller.tenant);
+    row.ok_or_else(|| Refusal::not_found("job"))
+}
+
+fn known_state(text: &str) -> Result<&str, Refusal> {
+    let all: Vec<String> = StateName::all().map(|state| state.to_string()).collect();
+    if all.iter().any(|state| state == text) {
+        return Ok(text);
+    }
+    Err(Refusal::parameter("state", Code::UnknownValue, format!("{text:?} is none of {}", all.join(", "))))
+}
+
+fn half(name: &'static str) -> Refusal {
+    let detail = "a request is named by `request` and `source` together";
+    Problem::invalid(vec![Fault::new(format!("/{name}"), Code::MissingField, detail)]).into()
+}

@@ -1,0 +1,157 @@
+//! `/requests`: what was asked, and what has become of it.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Api,
+    jobs::{self, JobView},
+    page::next,
+};
+use crate::{
+    infra::store::{self, Cursor, Page, job::JobFilter, request::RequestRow},
+    model::{
+        clock::Timestamp,
+        id::{RequestId, RequestSource},
+    },
+    server::http::{
+        auth::Caller,
+        problem::{Body, Path, Query, Refusal},
+    },
+};
+
+/// Jobs that are shown with their request.
+const SHOWN: u32 = 100;
+
+/// Jobs that are cancelled at the same time; their commits meet in few transactions.
+const TOGETHER: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    source: String,
+    request_id: String,
+}
+
+/// A request in short.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    request_id: RequestId,
+    source: RequestSource,
+    /// `accepted`, or `completed` once all its jobs have ended.
+    state: &'static str,
+    /// How many jobs it has.
+    jobs: u32,
+    /// How many jobs are in which state.
+    counts: BTreeMap<String, u64>,
+}
+
+/// A request in full.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    #[serde(flatten)]
+    summary: Summary,
+    received_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<Timestamp>,
+    /// What was asked, defaults filled in.
+    asked: Value,
+    first_jobs: Vec<JobView>,
+    /// For `GET /jobs`, if these were not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// What came of a cancel.
+#[derive(Debug, Serialize)]
+pub(super) struct Cancelled {
+    #[serde(flatten)]
+    summary: Summary,
+    /// How many jobs this call stopped.
+    cancelled: u64,
+}
+
+/// `GET /requests/{source}/{request_id}`
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<View>, Refusal> {
+    view(&api, &caller, find(&api, &caller, &source, &id).await?).await.map(Json)
+}
+
+/// `GET /requests?source=&request_id=`, for names that do not go well into a path
+pub(super) async fn look_up(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(wish): Query<Wish>,
+) -> Result<Json<View>, Refusal> {
+    view(&api, &caller, find(&api, &caller, &wish.source, &wish.request_id).await?).await.map(Json)
+}
+
+/// `POST /requests/{source}/{request_id}/cancel`
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<Cancelled>, Refusal> {
+    let row = find(&api, &caller, &source, &id).await?;
+    let filter = JobFilter { request: Some(row.key), ..JobFilter::default() };
+    let mut page = Page::first(Page::MOST);
+    let mut cancelled = 0;
+    loop {
+        let jobs = api.store.jobs(&caller.tenant, filter, page).await?;
+        let last = jobs.last().map(|job| Cursor { at: job.created_at, key: job.id.uuid() });
+        let live = jobs.into_iter().filter(|job| job.finished_at.is_none());
+        let stopped = stream::iter(live).map(|job| jobs::stop(&api, &caller, job)).buffer_unordered(TOGETHER);
+        cancelled += stopped.try_fold(0, async |sum, alive| Ok(sum + u64::from(alive))).await?;
+        match last {
+            Some(last) => page = Page::after(last, Page::MOST),
+            None => break,
+        }
+    }
+    let row = find(&api, &caller, &source, &id).await?;
+    Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
+}
+
+/// The request that its sender calls so.
+pub(super) async fn find(api: &Api, caller: &Caller, source: &str, id: &str) -> Result<RequestRow, Refusal> {
+    let unknown = || Refusal::not_found("request");
+    let source = RequestSource::parse(source).map_err(|_| unknown())?;
+    let id = RequestId::parse(id).map_err(|_| unknown())?;
+    api.store.request_by_id(&caller.tenant, &source, &id).await?.ok_or_else(unknown)
+}
+
+async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
+    let counts = api.store.job_counts(row.key).await?;
+    Ok(Summary {
+        request_id: row.request_id.clone(),
+        source: row.source.clone(),
+        state: if row.completed.is_some() { "completed" } else { "accepted" },
+        jobs: row.jobs_total,
+        counts: counts.into_iter().map(|count| (count.state, count.count)).collect(),
+    })
+}
+
+async fn view(api: &Api, caller: &Caller, row: RequestRow) -> Result<View, Refusal> {
+    let filter = JobFilter { request: Some(row.key), ..JobFilter::default() };
+    let page = Page::first(SHOWN);
+    let jobs = api.store.jobs(&caller.tenant, filter, page).await?;
+    Ok(View {
+        summary: summary(api, &row).await?,
+        received_at: row.created_at,
+        completed_at: row.completed.as_ref().map(|end| end.at),
+        asked: row.body.read().map_err(store::Error::bad_row("request", "body", row.key))?,
+        first_jobs: jobs.iter().map(JobView::of).collect::<Result<_, _>>()?,
+        next: next(page, &jobs, |job| Cursor { at: job.created_at, key: job.id.uuid() }),
+    })
+}

@@ -1,0 +1,108 @@
+//! `/select`: what selection would choose for a device as it is known now, and why not the others.
+
+use std::collections::BTreeSet;
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use super::{Api, devices, packages::manifest};
+use crate::{
+    contract::problem::{
+        Code, Problem,
+        read::{Faults, Field, Object, json as parse},
+    },
+    job::selection::{self, PackageWanted, Selection, Verdict, Want, Wanted},
+    model::{id::DeviceId, rule::FactName},
+    server::http::{
+        auth::Caller,
+        problem::{Body, MOST_BODY, Refusal},
+    },
+};
+
+/// `POST /select`
+pub(super) async fn select(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<Json<Value>, Refusal> {
+    let (device, wanted) = question(&parse(&body, MOST_BODY)?)?;
+    let row = api.store.device(&caller.tenant, &device.normalised()).await?;
+    let row = row.ok_or_else(|| Refusal::not_found("device"))?;
+    let facts = devices::facts(&api, &row).await?;
+    let catalogue = api.store.packages(&caller.tenant).await?;
+    let catalogue = catalogue.iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
+    // Nothing can be read now: what hangs on facts that are not known is refused with their names.
+    let chosen = selection::select(&wanted, &facts, &catalogue, &BTreeSet::new(), api.now());
+    Ok(Json(answer(&device, &chosen)))
+}
+
+fn question(body: &Value) -> Result<(DeviceId, Wanted), Problem> {
+    let faults = Faults::default();
+    let asked = Field::root(body, &faults).object().and_then(asked);
+    faults.into_result(asked)
+}
+
+fn asked(mut root: Object<'_>) -> Option<(DeviceId, Wanted)> {
+    let wants = [("deliver", Want::Deliver), ("install", Want::Install), ("install-inactive", Want::InstallInactive)];
+    let device = root.need("device").and_then(|f| f.parsed(Code::InvalidName));
+    let package = root.get("package").and_then(|f| f.object()).map(package);
+    let want = root.get("action").map_or(Some(Want::Install), |f| f.choice(&wants, &[]));
+    let allow_downgrade = root.get("allow_downgrade").map_or(Some(false), |f| f.boolean());
+    root.close();
+    Some((device?, Wanted { package: package.flatten(), want: want?, allow_downgrade: allow_downgrade? }))
+}
+
+fn package(mut root: Object<'_>) -> Option<PackageWanted> {
+    let id = root.need("id").and_then(|f| f.parsed(Code::InvalidName));
+    let version = root.get("version").and_then(|f| f.parsed(Code::InvalidVersionRule));
+    root.close();
+    Some(PackageWanted { id: id?, version })
+}
+
+fn answer(device: &DeviceId, selection: &Selection) -> Value {
+    let (outcome, package, reason) = match &selection.verdict {
+        Verdict::Chosen(package) => ("chosen", Some(package), "the first that passes".to_owned()),
+        Verdict::AlreadyDone(package) => ("already_done", Some(package), "all that it installs is there".to_owned()),
+        Verdict::Undecided { missing } => {
+            let missing: Vec<&str> = missing.iter().copied().map(FactName::as_str).collect();
+            ("undecided", None, format!("the device has to tell first: {}", missing.join(", ")))
+        }
+        Verdict::Nothing => ("nothing", None, "no package passes".to_owned()),
+    };
+    let refused = selection.refusals.iter().map(|refusal| {
+        json!({ "package": refusal.package.id, "version": refusal.package.version,
+            "reason": refusal.reason.to_string(), "cause": refusal.reason })
+    });
+    json!({ "device": device, "outcome": outcome, "package": package, "reason": reason,
+        "refused": refused.collect::<Vec<_>>(), "more_refused": selection.more_refusals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_names_a_device_and_perhaps_a_package() {
+        let asked = json!({ "device": "IMEI:1", "package": { "id": "p", "version": ">=2.1" } });
+        let (device, wanted) = question(&asked).unwrap();
+        assert_eq!((device.as_str(), wanted.want, wanted.allow_downgrade), ("IMEI:1", Want::Install, false));
+        assert!(wanted.package.unwrap().version.is_some());
+    }
+
+    #[test]
+    fn every_fault_of_a_question_is_told() {
+        let asked = json!({ "package": { "id": "a/b", "version": "?" }, "action": "fly", "more": 1 });
+        let problem = question(&asked).unwrap_err();
+        let faults: Vec<_> = problem.errors.iter().map(|f| (f.pointer.as_str(), f.code)).collect();
+        assert_eq!(
+            faults,
+            [
+                ("/device", Code::MissingField),
+                ("/package/id", Code::InvalidName),
+                ("/package/version", Code::InvalidVersionRule),
+                ("/action", Code::UnknownValue),
+                ("/more", Code::UnknownField),
+            ]
+        );
+    }
+}
