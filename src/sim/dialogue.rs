@@ -143,21 +143,9 @@ impl Session {
             return Turn::Close(End::Nonsense { problem });
         }
         self.learn(header);
-        let statuses = message.body.commands.iter().filter_map(|c| match c {
-            Command::Status(status) => Some(status),
-            Command::Alert(_)
-            | Command::Results(_)
-            | Command::Add(_)
-            | Command::Replace(_)
-            | Command::Copy(_)
-            | Command::Delete(_)
-            | Command::Get(_)
-            | Command::Exec(_)
-            | Command::Sequence(_)
-            | Command::Atomic(_)
-            | Command::Other(_) => None,
-        });
-        let statuses: Vec<&Status> = statuses.collect();
+        let all = message.body.commands.iter();
+        let statuses: Vec<&Status> =
+            all.filter_map(|c| if let Command::Status(status) = c { Some(status) } else { None }).collect();
         let commands: Vec<&Command> =
             message.body.commands.iter().filter(|c| !matches!(c, Command::Status(_))).collect();
         if commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1223")) {
