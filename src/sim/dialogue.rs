@@ -74,8 +74,8 @@ struct Standing {
 }
 
 impl Session {
-    /// A session that has sent nothing yet.
-    pub(super) fn new(device: &mut Device, reason: Reason, server_url: &str) -> Self {
+    /// A session that has sent nothing yet; `resync` is the nonce of both directions, if the notification reset them.
+    pub(super) fn new(device: &mut Device, reason: Reason, server_url: &str, resync: Option<&[u8]>) -> Self {
         let id = match reason {
             Reason::Notified(id) => format!("{id:X}"),
             Reason::Own => {
@@ -85,7 +85,8 @@ impl Session {
             }
         };
         let auth = &device.profile.auth;
-        let nonce = device.keys.client.clone();
+        let resync = resync.map(<[u8]>::to_vec);
+        let nonce = resync.clone().or_else(|| device.keys.client.clone());
         let proves = auth.first_cred && (auth.scheme == Scheme::Basic || nonce.is_some());
         Self {
             id,
@@ -96,7 +97,7 @@ impl Session {
             server_max_obj: None,
             standing: Standing { scheme: auth.scheme, nonce, proves, failures: 0 },
             trusted: auth.server_auth == ServerAuth::None,
-            server_nonce: None,
+            server_nonce: resync,
             server_failures: 0,
             waiting: VecDeque::new(),
             waiting_final: true,
