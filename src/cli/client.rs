@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::Failure;
+use crate::{model::secret::Secret, sim};
 
 /// How long an answer may take; the server gives up before.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +27,14 @@ pub struct Connection {
     /// The token to show; not needed where the server runs with `admin.auth = "none"`
     #[arg(long, env = "SCOMO_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
     token: Option<String>,
+}
+
+impl Connection {
+    /// The same for simulated devices, which register themselves.
+    #[must_use]
+    pub fn admin(&self) -> sim::Admin {
+        sim::Admin { url: self.server.clone(), token: self.token.clone().map(Secret::new) }
+    }
 }
 
 /// An open connection to one server's admin API.

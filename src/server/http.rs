@@ -5,6 +5,8 @@
 
 pub mod api;
 pub mod auth;
+pub mod device;
+pub mod download;
 pub mod listener;
 pub mod ops;
 pub mod problem;

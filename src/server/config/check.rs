@@ -59,9 +59,6 @@ impl Settings {
                 complain("device.paths", format!("{path:?} is taken by downloads"));
             }
         }
-        if self.device.paths.is_empty() {
-            complain("device.paths", "devices need at least one path".to_owned());
-        }
         for (key, url) in
             [("device.public_url", &self.device.public_url), ("download.public_url", &self.download.public_url)]
         {

@@ -48,7 +48,8 @@ pub struct Device {
     pub public_url: Option<Url>,
     /// What the server calls itself to devices.
     pub server_id: String,
-    /// Paths that take device messages.
+    /// Further paths that take device messages, besides `/dm`.
+    #[serde(default)]
     pub paths: Vec<String>,
     /// Whether it may listen beyond loopback without TLS.
     pub plain_http: bool,

@@ -69,7 +69,7 @@ fn a_file_wins_over_the_defaults_and_a_variable_over_both() {
 fn variables_hold_what_their_key_holds() {
     let settings = from_environment(&[
         ("SCOMO__JOB__RETRY__LIMIT", "7"),
-        ("SCOMO__DEVICE__PATHS", "[\"/dm\", \"/oma\"]"),
+        ("SCOMO__DEVICE__PATHS", "[\"/v1\", \"/oma\"]"),
         ("SCOMO__DEVICE__TITLE_CASE_HEADERS", "true"),
         ("SCOMO__DEVICE__SERVER_ID", "4711"),
         ("SCOMO_SERVER", "http://not.a.setting"),
