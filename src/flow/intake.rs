@@ -1,1 +1,307 @@
-//! Step 1.
+//! Step 1: a batch of messages becomes verdicts. A request is stored with its jobs and its event before it is answered; a repeat
+//! gets the same answer and has no second effect; what cannot be taken is refused with every fault and its place.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    contract::{
+        accept::{Accepted, Defaults, KnownDevice, NewJob, accept, fan_out},
+        event::{Data, Event, RequestAccepted},
+        problem::{Code, Problem},
+        request::{Request, Work},
+    },
+    infra::{
+        catalogue::Catalogue,
+        driver::Poke,
+        jobs::{self, Moving},
+        store::{
+            self, CommitError, Conflict, Json, Store, Unit, Write, job::JobRow, request::RequestRow,
+        },
+        telemetry::Metrics,
+    },
+    job::{
+        life::Policy,
+        record::{Order, Record, pkg_ids},
+    },
+    model::{
+        clock::{Clock, Mint, Timestamp},
+        digest::Digest,
+        id::{EventId, RequestId, RequestSource, Tenant},
+    },
+};
+
+/// Takes requests in.
+#[derive(Clone)]
+pub struct Intake {
+    /// State.
+    pub store: Store,
+    /// For operations on packages: which PkgIDs are meant.
+    pub catalogue: Catalogue,
+    /// What a request gets that leaves it open.
+    pub defaults: Defaults,
+    /// The installation's patience.
+    pub policy: Policy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, one for each batch.
+    pub mint: fn() -> Box<dyn Mint>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Wakes those who work off due rows.
+    pub due: Poke,
+    /// Wakes the relay.
+    pub told: Poke,
+}
+
+/// A message as it came.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Whose.
+    pub tenant: Tenant,
+    /// The source of a request that names none.
+    pub caller: RequestSource,
+    /// The JSON.
+    pub body: Vec<u8>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It was stored, now or before.
+    Accepted(Receipt),
+    /// It was refused; nothing was stored.
+    Refused(Box<Problem>),
+    /// The database is out of reach; nothing is known of it.
+    Unavailable,
+}
+
+/// The answer to an accepted request; the same for each repeat but for `repeated`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// What its sender calls it.
+    pub request_id: RequestId,
+    /// Who sent it.
+    pub source: RequestSource,
+    /// How many jobs it became.
+    pub jobs: u32,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// Whether it was there already.
+    pub repeated: bool,
+}
+
+/// A request that is ready to be stored.
+struct Ready {
+    receipt: Receipt,
+    digest: Digest,
+    tenant: Tenant,
+    unit: Unit,
+}
+
+/// Why a message got no verdict of its own.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    #[error("the database is out of reach")]
+    Store(#[from] store::Error),
+}
+
+impl Intake {
+    /// Takes a batch; the verdicts stand in its order. What is accepted is stored when this returns.
+    pub async fn take(&self, batch: Vec<Incoming>) -> Vec<Verdict> {
+        let mut mint = (self.mint)();
+        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
+        let (mut places, mut ready) = (Vec::new(), Vec::new());
+        for incoming in batch {
+            match self.prepare(incoming, mint.as_mut()).await {
+                Ok(Ok(prepared)) => {
+                    places.push(verdicts.len());
+                    ready.push(prepared);
+                    verdicts.push(None);
+                }
+                Ok(Err(receipt)) => verdicts.push(Some(Verdict::Accepted(receipt))),
+                Err(trouble) => verdicts.push(Some(verdict_of(trouble))),
+            }
+        }
+        for (place, verdict) in places.into_iter().zip(self.store_all(ready).await) {
+            if let Some(slot) = verdicts.get_mut(place) {
+                *slot = Some(verdict);
+            }
+        }
+        self.due.poke();
+        self.told.poke();
+        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unavailable)).collect();
+        for verdict in &verdicts {
+            self.count(verdict);
+        }
+        verdicts
+    }
+
+    /// Reads a message and makes its writes; the inner error is the answer of an earlier time.
+    async fn prepare(&self, incoming: Incoming, mint: &mut dyn Mint) -> Result<Result<Ready, Receipt>, Trouble> {
+        let Incoming { tenant, caller, body } = incoming;
+        let now = self.clock.now();
+        let request = Request::read(&body, &caller, now).map_err(refused)?;
+        let digest = request.digest();
+        if let Some(row) = self.store.request_by_id(&tenant, &request.source, &request.request_id).await? {
+            return if row.digest == digest { Ok(Err(receipt(&row))) } else { Err(refused(conflict(&request))) };
+        }
+        let accepted = accept(request, tenant, &self.defaults, now, mint).map_err(refused)?;
+        let known = self.known(&accepted).await?;
+        let jobs = fan_out(&accepted, &accepted.request.devices, &known, &self.policy, now, mint);
+        self.ready(accepted, jobs, now, mint).map(Ok)
+    }
+
+    async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, KnownDevice>, store::Error> {
+        let norms: Vec<String> = accepted.request.devices.iter().map(|device| device.normalised()).collect();
+        let rows = self.store.known_devices(&accepted.tenant, &norms).await?;
+        Ok(rows.into_iter().map(|row| (row.device_norm, KnownDevice { key: row.key, busy: row.busy })).collect())
+    }
+
+    fn ready(&self, accepted: Accepted, jobs: Vec<NewJob>, now: Timestamp, mint: &mut dyn Mint) -> Result<Ready, Trouble> {
+        let Accepted { key, tenant, request, digest, at, deadline } = accepted;
+        let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        let mut unit = Unit::new("intake.request", request.request_id.as_str());
+        let row = RequestRow {
+            key,
+            tenant: tenant.clone(),
+            source: request.source.clone(),
+            request_id: request.request_id.clone(),
+            digest,
+            body: Json::of("request", &request)?,
+            priority: i32::from(request.priority),
+            jobs_total: total,
+            created_at: at,
+            completed: None,
+        };
+        let receipt = Receipt { repeated: false, ..receipt(&row) };
+        unit.push(Write::RequestInsert(row));
+        let data = RequestAccepted {
+            request_id: request.request_id.clone(),
+            source: request.source.clone(),
+            jobs: u64::from(total),
+            deadline,
+        };
+        let id = EventId::new(mint.uuid(now));
+        let event = Event { id, tenant: tenant.clone(), time: now, sequence: None, data: Data::RequestAccepted(data) };
+        unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
+        let order = self.order(&request.work);
+        for job in jobs {
+            let NewJob { id, device, device_key, life, effects } = job;
+            let deadline = life.deadline();
+            let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life);
+            let row = JobRow {
+                id,
+                tenant: tenant.clone(),
+                request: key,
+                device_id: device,
+                device: device_key,
+                state: String::new(),
+                active: false,
+                priority: i32::from(request.priority),
+                version: 0,
+                event_seq: 0,
+                attempt: 1,
+                body: Json::default(),
+                result: None,
+                created_at: at,
+                updated_at: now,
+                deadline_at: Some(deadline),
+                finished_at: None,
+            };
+            unit.writes.extend(Moving::fresh(row, record, effects, now, mint).inserts(now)?);
+        }
+        Ok(Ready { receipt, digest, tenant, unit })
+    }
+
+    fn order(&self, work: &Work) -> Order {
+        match work.clone() {
+            Work::Download { package, action, delivery, allow_downgrade } => {
+                Order::Download { package, action, delivery, allow_downgrade }
+            }
+            Work::PackageOperation { operation, package } => {
+                let pkg_ids = pkg_ids(&package, self.catalogue.all().iter());
+                Order::PackageOperation { operation, package, pkg_ids }
+            }
+            Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
+        }
+    }
+
+    /// Stores what is ready, all of it in one commit, and each alone in its fate.
+    async fn store_all(&self, ready: Vec<Ready>) -> Vec<Verdict> {
+        let (units, rest): (Vec<Unit>, Vec<_>) =
+            ready.into_iter().map(|r| (r.unit, (r.receipt, r.digest, r.tenant))).unzip();
+        let results = self.store.commit_many(units).await;
+        let mut verdicts = Vec::with_capacity(results.len());
+        for (result, (receipt, digest, tenant)) in results.into_iter().zip(rest) {
+            verdicts.push(match result {
+                Ok(_) => {
+                    tracing::info!(request.id = %receipt.request_id, jobs = receipt.jobs, "Request accepted");
+                    Verdict::Accepted(receipt)
+                }
+                Err(CommitError::Conflict { conflict: Conflict::RequestExists { digest: stored, .. }, .. }) => {
+                    self.again(&tenant, &receipt, stored == digest).await
+                }
+                Err(error) => {
+                    tracing::error!(request.id = %receipt.request_id, error = &error as &dyn std::error::Error, "Request not stored: {error}");
+                    Verdict::Unavailable
+                }
+            });
+        }
+        verdicts
+    }
+
+    /// Another replica took the same identity at the same time.
+    async fn again(&self, tenant: &Tenant, mine: &Receipt, same: bool) -> Verdict {
+        if !same {
+            return Verdict::Refused(Box::new(conflict_of(&mine.source, &mine.request_id)));
+        }
+        match self.store.request_by_id(tenant, &mine.source, &mine.request_id).await {
+            Ok(Some(row)) => Verdict::Accepted(receipt(&row)),
+            Ok(None) | Err(_) => Verdict::Unavailable,
+        }
+    }
+
+    fn count(&self, verdict: &Verdict) {
+        self.metrics.request(match verdict {
+            Verdict::Accepted(receipt) if receipt.repeated => "repeated",
+            Verdict::Accepted(_) => "accepted",
+            Verdict::Refused(problem) if problem.code == Code::RequestConflict => "conflict",
+            Verdict::Refused(_) => "refused",
+            Verdict::Unavailable => "unavailable",
+        });
+    }
+}
+
+fn receipt(row: &RequestRow) -> Receipt {
+    Receipt {
+        request_id: row.request_id.clone(),
+        source: row.source.clone(),
+        jobs: row.jobs_total,
+        at: row.created_at,
+        repeated: true,
+    }
+}
+
+fn refused(problem: Problem) -> Trouble {
+    Trouble::Refused(Box::new(problem))
+}
+
+fn conflict(request: &Request) -> Problem {
+    conflict_of(&request.source, &request.request_id)
+}
+
+fn conflict_of(source: &RequestSource, id: &RequestId) -> Problem {
+    Problem::new(Code::RequestConflict, format!("a request `{id}` of `{source}` with other content was accepted before"))
+}
+
+fn verdict_of(trouble: Trouble) -> Verdict {
+    match trouble {
+        Trouble::Refused(problem) => Verdict::Refused(problem),
+        Trouble::Store(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "A request could not be taken: {error}");
+            Verdict::Unavailable
+        }
+    }
+}

@@ -1,1 +1,240 @@
-//! Step 2.
+//! Step 2: something may have to be done about a job. Its due row fires, its life says what follows, and where that is a
+//! notification the device gets one.
+//!
+//! The session that a notification asks for is stored before it is sent, so that a device that is faster than the courier is
+//! still matched; that it was sent is stored after, with the job's new state. A replica that dies in between notifies again: the
+//! device opens one session.
+
+use std::sync::Arc;
+
+use crate::{
+    contract::class::Classes,
+    infra::{
+        account,
+        courier::{Notification as Parcel, Webhook},
+        driver::{Errand, Failure, Poke},
+        jobs::{self, Moving},
+        known::Known,
+        store::{
+            Store, Unit, Write,
+            device::DeviceRow,
+            due::{Lease, Leased},
+            job::JobRow,
+        },
+        telemetry::Metrics,
+    },
+    job::{
+        life::{Event, NotNotified, Policy, StateName},
+        record::Notification,
+    },
+    model::{
+        clock::{Clock, Mint, Timestamp},
+        id::JobId,
+        secret::Secret,
+    },
+    protocol::notification::{self, Trigger, UiMode},
+};
+
+/// Wakes devices.
+pub struct Wake {
+    /// State.
+    pub store: Store,
+    /// Device classes, for what a notification looks like.
+    pub classes: Arc<Classes>,
+    /// Carries notifications.
+    pub courier: Webhook,
+    /// The server identifier that devices know.
+    pub server_id: String,
+    /// The installation's patience.
+    pub policy: Policy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, one for each errand.
+    pub mint: fn() -> Box<dyn Mint>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Wakes the relay.
+    pub told: Poke,
+}
+
+/// Everything a notification needs.
+struct Letter {
+    url: url::Url,
+    session_id: u16,
+    data: Vec<u8>,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+enum NoLetter {
+    #[error("the device's record has no webhook to notify it at")]
+    Address,
+    #[error("the device's record has no server_secret, without which a notification cannot be signed")]
+    Secret,
+    #[error("the notification cannot be built: {0}")]
+    Trigger(#[from] notification::Error),
+}
+
+impl Errand for Wake {
+    fn names(&self) -> &'static [&'static str] {
+        &[jobs::DUE]
+    }
+
+    async fn run(&self, due: Leased) -> Result<(), Failure> {
+        let Some(row) = self.store.job(JobId::new(due.lease.subject)).await? else {
+            let _ = self.store.done(&due.lease).await?;
+            return Ok(());
+        };
+        let now = self.clock.now();
+        self.metrics.due_lag(now.since(due.at));
+        let device = self.store.device(&row.tenant, &row.device_id.normalised()).await?;
+        let busy = self.busy(&row).await?;
+        let mut mint = (self.mint)();
+        let mut job = Moving::of(row.clone())?;
+        if device.is_some() && job.record.life.state().name() == StateName::Accepted {
+            job.step(Event::Queued, now, &self.policy, busy, mint.as_mut());
+        }
+        job.step(Event::Due, now, &self.policy, busy, mint.as_mut());
+        if job.take_notify() {
+            job = match device {
+                Some(device) => self.notify(job, row, device, now, mint.as_mut()).await?,
+                None => job,
+            };
+        }
+        self.commit(job, due.lease, now).await
+    }
+}
+
+impl Wake {
+    /// Another job holds the device.
+    async fn busy(&self, row: &JobRow) -> Result<bool, Failure> {
+        let known = self.store.known_devices(&row.tenant, &[row.device_id.normalised()]).await?;
+        Ok(known.iter().any(|device| device.busy) && !row.active)
+    }
+
+    /// Sends a notification for `job`, which was moved from `row`, and moves it on by what came of that.
+    async fn notify(
+        &self,
+        mut job: Moving,
+        row: JobRow,
+        device: DeviceRow,
+        now: Timestamp,
+        mint: &mut dyn Mint,
+    ) -> Result<Moving, Failure> {
+        let mut account = account::of(&device)?;
+        let letter = match self.letter(&device, &mut account, mint) {
+            Ok(letter) => letter,
+            Err(why) => {
+                job.note(now, format!("not notified: {why}"));
+                job.step(Event::NotNotified(NotNotified::NoAddress), now, &self.policy, false, mint);
+                return Ok(job);
+            }
+        };
+        let Some(mut job) = self.announce(job, row, device, &account, letter.session_id, now).await? else {
+            return Err(Failure::from(crate::infra::store::Error::RowCount {
+                statement: "job.load",
+                expected: 1,
+                found: 0,
+            }));
+        };
+        let event = self.send(&job, &letter, now).await;
+        let sent = event == Event::Notified;
+        self.metrics.notification(if sent { "accepted" } else { "failed" });
+        let how = if sent { "the device was notified" } else { "the notification did not get through" };
+        job.note(now, format!("{how}, session {:X}", letter.session_id));
+        job.step(event, now, &self.policy, false, mint);
+        Ok(job)
+    }
+
+    /// Stores which session is asked for, before it is, and reads the job again as it is then.
+    async fn announce(
+        &self,
+        mut job: Moving,
+        row: JobRow,
+        mut device: DeviceRow,
+        account: &crate::protocol::dm1::Account,
+        session_id: u16,
+        now: Timestamp,
+    ) -> Result<Option<Moving>, Failure> {
+        let id = row.id;
+        let mut unit = Unit::new("wake.announce", &row.device_id.normalised());
+        let mut before = Moving::of(row)?;
+        before.record.notification = Some(Notification { session_id, at: now });
+        unit.writes.extend(before.writes(now, None)?);
+        if account.nonces.resync && !account::of(&device)?.nonces.resync {
+            device.secrets = account::sealed(account)?;
+            device.updated_at = now;
+            unit.push(Write::DevicePut(device));
+        }
+        self.store.commit(unit).await?;
+        let Some(stored) = self.store.job(id).await? else { return Ok(None) };
+        job.rebase(&stored, Some(Notification { session_id, at: now }));
+        Ok(Some(job))
+    }
+
+    fn letter(
+        &self,
+        device: &DeviceRow,
+        account: &mut crate::protocol::dm1::Account,
+        mint: &mut dyn Mint,
+    ) -> Result<Letter, NoLetter> {
+        let address = device.addresses.get("webhook").ok_or(NoLetter::Address)?;
+        let url = url::Url::parse(address).map_err(|_| NoLetter::Address)?;
+        let secret: Secret = account.server_secret.clone().ok_or(NoLetter::Secret)?;
+        let known = Known::of(device).unwrap_or_default();
+        let facts = known.facts(device, None, self.clock.now());
+        let class = self.classes.pick(&facts, device.class.as_deref());
+        let nonce = match &account.nonces.server {
+            Some(nonce) => nonce.expose().to_vec(),
+            None => {
+                account.nonces.resync = true;
+                class.dm.resync_nonce.bytes().to_vec()
+            }
+        };
+        let session_id = session_id(mint);
+        let server_id = account.server_user.clone().unwrap_or_else(|| self.server_id.clone());
+        let data = Trigger::new(server_id, session_id, UiMode::Background).sign(&secret, &nonce)?;
+        Ok(Letter { url, session_id, data })
+    }
+
+    async fn send(&self, job: &Moving, letter: &Letter, now: Timestamp) -> Event {
+        let row = job.row();
+        let key = format!("{}-{:04x}", row.id, letter.session_id);
+        let parcel = Parcel {
+            idempotency_key: &key,
+            device: row.device_id.as_str(),
+            session_id: letter.session_id,
+            content_type: notification::MIME,
+            data: &letter.data,
+            expires: now.after(self.policy.answer),
+        };
+        match self.courier.send(&letter.url, &parcel).await {
+            Ok(()) => {
+                tracing::info!(job.id = %row.id, device.id = %row.device_id, session.id = format!("{:X}", letter.session_id), "Notified");
+                Event::Notified
+            }
+            Err(error) => {
+                tracing::warn!(job.id = %row.id, device.id = %row.device_id, error = &error as &dyn std::error::Error, "Could not notify: {error}");
+                Event::NotNotified(NotNotified::Trouble)
+            }
+        }
+    }
+
+    async fn commit(&self, job: Moving, lease: Lease, now: Timestamp) -> Result<(), Failure> {
+        let mut unit = Unit::new("wake.job", &job.row().device_id.normalised());
+        if job.is_over() {
+            self.metrics.job_ended(job.record.life.state().name().as_str());
+        }
+        unit.writes = job.writes(now, Some(lease))?;
+        self.store.commit(unit).await?;
+        self.told.poke();
+        Ok(())
+    }
+}
+
+/// A session id of a notification: 1 to FFFF (DM 1.x sheet 8.1).
+fn session_id(mint: &mut dyn Mint) -> u16 {
+    let mut bytes = [0; 2];
+    mint.fill(&mut bytes);
+    u16::from_be_bytes(bytes).max(1)
+}

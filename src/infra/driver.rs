@@ -1,4 +1,4 @@
-//! The driver works off due rows: it leases what is due, runs it with a cap, and sleeps until the next row or a poke.
+//! The driver works off due rows: it leases what is due, runs it with a cap, and sleeps for a moment or until a poke.
 //!
 //! A row is a promise to look, never a message: the errand reads what is true now and decides. The errand ends its lease itself,
 //! by the unit that did the work; one that fails is tried again later, and one whose replica died is leased by another when its
@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,13 +26,13 @@ pub struct Settings {
     pub cap: usize,
     /// How long a lease counts: longer than any errand takes.
     pub hold: Duration,
-    /// The longest sleep: rows that another replica plans are found by then.
+    /// How often the rows are looked at; a poke is faster.
     pub poll: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cap: 64, hold: Duration::from_mins(1), poll: Duration::from_secs(1) }
+        Self { cap: 64, hold: Duration::from_mins(1), poll: Duration::from_millis(250) }
     }
 }
 
@@ -104,10 +104,8 @@ pub async fn drive<E: Errand>(
             let _ = room.acquire().await; // one place at least, then look again
             continue;
         }
-        let next = store.next_due(errand.names()).await.ok().flatten();
-        let sleep = next.map_or(settings.poll, |at| at.since(clock.now())).min(settings.poll);
         tokio::select! {
-            () = sleep_until(Instant::from_std(later(sleep))) => {}
+            () = sleep(settings.poll) => {}
             () = poke.poked() => {}
             () = stop.cancelled() => {}
         }
@@ -146,9 +144,4 @@ async fn give_back(store: &Store, lease: &super::store::due::Lease, at: Timestam
 /// The pause before an errand is tried again: grows with its attempts, up to a minute.
 fn pause(attempts: u32) -> Duration {
     Duration::from_millis(250).saturating_mul(1 << attempts.min(8)).min(Duration::from_mins(1))
-}
-
-/// The moment after `span`, on the clock of the runtime.
-fn later(span: Duration) -> std::time::Instant {
-    Instant::now().into_std() + span
 }

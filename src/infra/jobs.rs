@@ -11,7 +11,7 @@ use crate::{
     job::{
         life::{self, Effect, Policy},
         procedure::Way,
-        record::Record,
+        record::{Notification, Record},
     },
     model::{
         catalog::Delivery,
@@ -30,7 +30,7 @@ const SOURCE: &str = "/scomo";
 /// How long the next job of a device waits to be woken: a session that goes on takes it up by itself.
 const NEXT: std::time::Duration = std::time::Duration::from_secs(2);
 /// How long jobs that end together are gathered before their request is looked at.
-const GATHER: std::time::Duration = std::time::Duration::from_millis(200);
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A job between its reading and its commit.
 #[derive(Debug, Clone)]
@@ -51,6 +51,16 @@ impl Moving {
     pub fn of(row: JobRow) -> Result<Self, store::Error> {
         let record: Record = row.body.read().map_err(store::Error::bad_row("job", "body", row.id))?;
         Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false })
+    }
+
+    /// A job that is not stored yet, with the effects that its first step left to be carried out.
+    #[must_use]
+    pub fn fresh(row: JobRow, record: Record, effects: Vec<Effect>, now: Timestamp, mint: &mut dyn Mint) -> Self {
+        let mut job = Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false };
+        for effect in effects {
+            job.follow(effect, now, mint);
+        }
+        job
     }
 
     /// The row as it was read.
@@ -85,11 +95,29 @@ impl Moving {
         self.record.note(now, text);
     }
 
+    /// Takes the row as it was stored in between by the same errand; what was moved stays as it is.
+    pub fn rebase(&mut self, stored: &JobRow, notification: Option<Notification>) {
+        self.row.version = stored.version;
+        self.record.notification = notification;
+    }
+
     /// The writes that make it so; with `lease`, only if the lease is still held.
     ///
     /// # Errors
     /// [`store::Error::Json`], which cannot happen for these values.
     pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
+        self.all(now, lease, Write::JobPut)
+    }
+
+    /// The writes that store a [fresh](Moving::fresh) job.
+    ///
+    /// # Errors
+    /// As [`Moving::writes`].
+    pub fn inserts(self, now: Timestamp) -> Result<Vec<Write>, store::Error> {
+        self.all(now, None, Write::JobInsert)
+    }
+
+    fn all(self, now: Timestamp, lease: Option<Lease>, write: fn(JobRow) -> Write) -> Result<Vec<Write>, store::Error> {
         let Self { mut row, record, tellings, errands, notify: _ } = self;
         let state = record.life.state();
         row.state = state.name().to_string();
@@ -104,7 +132,7 @@ impl Moving {
         }
         row.body = Json::of("job", &record)?;
         // First the lease, so that the row that takes its place is not taken for it; then the job, so that what follows sees it.
-        let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([Write::JobPut(row)]).collect();
+        let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([write(row)]).collect();
         for told in &tellings {
             writes.push(Write::EventInsert(event_row(told, told.sequence.map_or(0, i64::from))?));
         }

@@ -13,13 +13,10 @@ use super::{
     procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
-use crate::{
-    model::{
-        catalog::{Delivery, Manifest, PackageRef},
-        clock::Timestamp,
-        id::{ComponentId, RequestId, RequestSource},
-    },
-    scomo::procedure::turn,
+use crate::model::{
+    catalog::{Delivery, Manifest, PackageRef},
+    clock::Timestamp,
+    id::{ComponentId, RequestId, RequestSource},
 };
 
 /// A job.
@@ -238,37 +235,6 @@ impl History {
     #[must_use]
     pub const fn dropped(&self) -> u32 {
         self.dropped
-    }
-}
-
-/// The end of a procedure in the words of a job's life.
-#[must_use]
-pub fn ending(end: turn::Ending) -> life::Ending {
-    match end {
-        turn::Ending::Succeeded { code, .. } => life::Ending::Succeeded { code: code.map(|c| c.number()) },
-        turn::Ending::AlreadyDone => life::Ending::AlreadyDone,
-        turn::Ending::Failed(failure) => life::Ending::Failed(super::retry::Failure {
-            code: failure.code.map(|c| c.number()),
-            device_code: failure.device_code,
-            class: failure.class.into(),
-            retryable: failure.retryable,
-            text: failure.text,
-        }),
-        turn::Ending::Declined { code } => life::Ending::Declined { code: Some(code.number()) },
-        turn::Ending::NotApplicable { reasons } => life::Ending::NotApplicable { reasons },
-        turn::Ending::InDoubt { text } => life::Ending::InDoubt { text },
-    }
-}
-
-impl From<turn::FailureClass> for super::retry::FailureClass {
-    fn from(class: turn::FailureClass) -> Self {
-        match class {
-            turn::FailureClass::Client => Self::Client,
-            turn::FailureClass::Server => Self::Server,
-            turn::FailureClass::Refused => Self::Refused,
-            turn::FailureClass::Incapable => Self::Incapable,
-            turn::FailureClass::Silent => Self::Silent,
-        }
     }
 }
 

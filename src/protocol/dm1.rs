@@ -15,7 +15,6 @@
 mod account;
 mod answer;
 mod auth;
-mod text;
 mod event;
 mod inbound;
 mod incoming;
@@ -26,6 +25,7 @@ pub(in crate::protocol) mod proof;
 mod quirks;
 mod reply;
 mod size;
+mod text;
 mod work;
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ pub struct Context<'a> {
     pub known_alert: fn(&str) -> bool,
 }
 
-/// Announced in every SyncHdr (DM 1.x sheet 4 no. 1).
+/// Announced in every `SyncHdr` (DM 1.x sheet 4 no. 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnLimits {
     /// `MaxMsgSize` in bytes. Also the bound of what is sent to a device that names a larger one.
@@ -73,7 +73,7 @@ impl Default for OwnLimits {
 /// The server as devices know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
-    /// The server identifier (ServerID of a DMAcc): also the user name of the server where an account names no other.
+    /// The server identifier (`ServerID` of a `DMAcc`): also the user name of the server where an account names no other.
     pub id: String,
     /// The server's address: `Source/LocURI` of every answer.
     pub uri: String,

@@ -155,7 +155,7 @@ mod tests {
     const TRIGGER: &str = "02d800000000a70e646d2e6578616d706c652e6e6574";
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
+        bytes.iter().fold(String::new(), |text, b| format!("{text}{b:02x}"))
     }
 
     fn secret() -> Secret {

@@ -52,7 +52,9 @@ impl std::fmt::Debug for Seeded {
 
 impl Mint for Seeded {
     fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.iter_mut().for_each(|byte| *byte = self.byte());
+        for byte in bytes {
+            *byte = self.byte();
+        }
     }
 }
 

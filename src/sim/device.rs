@@ -165,7 +165,7 @@ impl Device {
         let limits = Limits { message_bytes: answer_limit(&self.profile), ..Limits::default() };
         let turn = match xml::read(answer, &limits) {
             Ok(_) if self.profile.faults.abort.contains(&self.messages.saturating_add(1)) => {
-                Turn::Send(session.abort(self, End::Broken))
+                Turn::Send(Box::new(session.abort(self, End::Broken)))
             }
             Ok(message) => session.handle(self, &message),
             Err(error) => Turn::Close(End::Nonsense { problem: error.to_string() }),
@@ -173,7 +173,7 @@ impl Device {
         match turn {
             Turn::Send(out) => {
                 self.session = Some(session);
-                Next::Send(self.deliver(out))
+                Next::Send(self.deliver(*out))
             }
             Turn::Close(end) => self.over(end),
         }
@@ -325,8 +325,12 @@ fn standard_tree(profile: &Profile, id: &str) -> Tree {
     tree.put("DevInfo", Node::interior("urn:oma:mo:oma-dm-devinfo:1.0"));
     let info = &profile.devinfo;
     let leaves = [("DevId", id), ("Man", &info.man), ("Mod", &info.r#mod), ("DmV", &info.dmv), ("Lang", &info.lang)];
-    leaves.iter().for_each(|(name, text)| tree.put(&format!("DevInfo/{name}"), Node::chr(*text)));
-    info.ext.iter().for_each(|(name, text)| tree.put(&format!("DevInfo/Ext/{name}"), Node::chr(text.as_str())));
+    for (name, text) in &leaves {
+        tree.put(&format!("DevInfo/{name}"), Node::chr(*text));
+    }
+    for (name, text) in &info.ext {
+        tree.put(&format!("DevInfo/Ext/{name}"), Node::chr(text.as_str()));
+    }
     let detail = &profile.devdetail;
     tree.put("DevDetail", Node::interior("urn:oma:mo:oma-dm-devdetail:1.0"));
     let leaves = [
@@ -336,10 +340,14 @@ fn standard_tree(profile: &Profile, id: &str) -> Tree {
         ("SwV", &detail.swv),
         ("HwV", &detail.hwv),
     ];
-    leaves.iter().for_each(|(name, text)| tree.put(&format!("DevDetail/{name}"), Node::chr(text.as_str())));
+    for (name, text) in &leaves {
+        tree.put(&format!("DevDetail/{name}"), Node::chr(text.as_str()));
+    }
     tree.put("DevDetail/LrgObj", Node::leaf("bool", detail.lrgobj.to_string()));
     let limits = [("MaxDepth", detail.max_depth), ("MaxTotLen", detail.max_tot_len), ("MaxSegLen", detail.max_seg_len)];
-    limits.iter().for_each(|(name, limit)| tree.put(&format!("DevDetail/URI/{name}"), Node::chr(limit.to_string())));
+    for (name, limit) in &limits {
+        tree.put(&format!("DevDetail/URI/{name}"), Node::chr(limit.to_string()));
+    }
     tree.put("Vendor", Node::interior(""));
     tree
 }

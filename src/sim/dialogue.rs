@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
 /// What an answer leads to.
 pub(super) enum Turn {
     /// The session goes on.
-    Send(Outgoing),
+    Send(Box<Outgoing>),
     /// It is over.
     Close(End),
 }
@@ -240,13 +240,13 @@ impl Session {
     fn again(&mut self, device: &mut Device, header: &Header) -> Turn {
         let (code, chal) = self.trust(device, header);
         if self.server_failures > ATTEMPTS {
-            return Turn::Send(self.abort(device, End::Untrusted));
+            return Turn::Send(Box::new(self.abort(device, End::Untrusted)));
         }
         self.waiting = answers::package1(device, self.reason).into();
         self.waiting_final = true;
         self.large = None;
         self.reported.clear();
-        Turn::Send(self.flush(device, Some(answers::header_status(header, code, chal))))
+        Turn::Send(Box::new(self.flush(device, Some(answers::header_status(header, code, chal)))))
     }
 
     /// Obeys the commands, or refuses them as long as the server has not proved itself.
@@ -258,7 +258,7 @@ impl Session {
         let header = &message.header;
         let (code, chal) = self.trust(device, header);
         if self.server_failures > ATTEMPTS {
-            return Turn::Send(self.abort(device, End::Untrusted));
+            return Turn::Send(Box::new(self.abort(device, End::Untrusted)));
         }
         let mut run = Run::new(device, self.large.take(), &header.msg_id, self.server_max_obj);
         if self.trusted {
@@ -276,10 +276,10 @@ impl Session {
         if !has_more {
             self.waiting_final = !wants_more;
         }
-        Turn::Send(self.flush(device, Some(answers::header_status(header, code, chal))))
+        Turn::Send(Box::new(self.flush(device, Some(answers::header_status(header, code, chal)))))
     }
 
-    /// Judges the server's credentials: the Status of its SyncHdr (DM 1.x sheet 3.5).
+    /// Judges the server's credentials: the Status of its `SyncHdr` (DM 1.x sheet 3.5).
     fn trust(&mut self, device: &mut Device, header: &Header) -> (u16, Option<Chal>) {
         if self.trusted {
             return (200, None);

@@ -139,7 +139,7 @@ impl Fleet {
         let slots = make_devices(&settings, mint)?;
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .read_timeout(Duration::from_mins(1))
             .no_proxy()
             .build()
             .map_err(Error::Client)?;
@@ -278,7 +278,9 @@ impl Inner {
             let mut state = slot.lock();
             (state.device.id().to_owned(), state.device.take_events())
         };
-        events.iter().for_each(|event| self.observer.told(&id, event));
+        for event in &events {
+            self.observer.told(&id, event);
+        }
     }
 
     fn tell_one(&self, slot: &Slot, event: Event) {

@@ -12,7 +12,7 @@ use super::{
 use crate::wire::syncml::xml::MIME;
 
 /// The longest that a server can make a device wait by `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Waits, unless there is nothing to wait for: the timer's grain is a millisecond.
 pub(super) async fn pause(span: Duration) {

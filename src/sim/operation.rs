@@ -92,9 +92,12 @@ impl Operation {
     /// The Status of the entry while it runs, and after it failed with the former state kept (SCOMO sheet 3.2 to 3.4).
     pub(super) const fn statuses(self) -> (u16, u16) {
         match self {
-            Self::Download | Self::DownloadInstall | Self::DownloadInstallInactive => (30, 20),
             Self::Install | Self::InstallInactive => (40, 50),
-            Self::RemovePackage | Self::RemoveComponent => (30, 20),
+            Self::Download
+            | Self::DownloadInstall
+            | Self::DownloadInstallInactive
+            | Self::RemovePackage
+            | Self::RemoveComponent => (30, 20),
             Self::Activate => (50, 40),
             Self::Deactivate => (70, 60),
         }

@@ -110,9 +110,8 @@ impl Object {
     fn permits_entry(&self, tree: &Tree, verb: Verb, area: Area, x: &str) -> Result<(), Refusal> {
         let fixed = area == Area::Download && !self.profile.scomo.fixed.is_empty();
         match verb {
-            Verb::Add if area != Area::Deployed && !fixed => Ok(()),
             Verb::Delete if self.is_busy(tree, area, x) => Err(403),
-            Verb::Delete if area != Area::Deployed && !fixed => Ok(()),
+            Verb::Add | Verb::Delete if area != Area::Deployed && !fixed => Ok(()),
             Verb::Add | Verb::Delete | Verb::Replace => Err(405),
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         life,
         plan::Tried,
         procedure::{Context, Effect, Fact, Input, Need, Turn},
-        record::{self, Record},
+        record::Record,
     },
     model::{
         clock::Timestamp,
@@ -299,8 +299,7 @@ impl Desk<'_> {
             let tried = Tried::new(step.chosen.way, failure, self.work.posted);
             job.record.tried.push(tried);
         }
-        let ending = record::ending(ending);
-        job.step(life::Event::Finished(ending), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+        job.step(life::Event::Finished(ending.into()), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         let state = job.record.life.state().name();
         let (id, request) = (job.row().id, job.record.request_id.clone());
         tracing::info!(device.id = %self.device.device_id, job.id = %id, request.id = %request, %state, "Job is {state}");

@@ -88,7 +88,35 @@ row! {
     }
 }
 
+row! {
+    /// A device that is known, and whether a job holds it.
+    KnownRaw {
+        device_norm: String,
+        key: Uuid,
+        busy: bool,
+    }
+}
+
+/// A device that has a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRow {
+    /// Its name, normalised.
+    pub device_norm: String,
+    /// Its row.
+    pub key: DeviceKey,
+    /// Whether a job is active on it.
+    pub busy: bool,
+}
+
 impl Store {
+    /// Which of these devices (normalised names) have a record.
+    pub async fn known_devices(&self, tenant: &Tenant, norms: &[String]) -> Result<Vec<KnownRow>, Error> {
+        let norms = serde_json::to_string(norms).map_err(|source| Error::Json { what: "device names", source })?;
+        let rows = read!(fetch_all, self.core, device::KNOWN, KnownRaw, tenant.as_str(), norms)?;
+        let known = |raw: KnownRaw| KnownRow { device_norm: raw.device_norm, key: DeviceKey::new(raw.key), busy: raw.busy };
+        Ok(rows.into_iter().map(known).collect())
+    }
+
     /// The device of that name, in its normalised form ([`DeviceId::normalised`]).
     pub async fn device(&self, tenant: &Tenant, device_norm: &str) -> Result<Option<DeviceRow>, Error> {
         let raw = read!(fetch_optional, self.core, device::BY_NAME, DeviceRaw, tenant.as_str(), device_norm)?;

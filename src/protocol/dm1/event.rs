@@ -28,7 +28,7 @@ pub enum Event {
     },
     /// The device's facts from Pkg 1.
     DevInfo(DevInfo),
-    /// What the device announced in its SyncHdr; only when it differs from before.
+    /// What the device announced in its `SyncHdr`; only when it differs from before.
     Abilities(Abilities),
     /// A generic alert (1226), complete and in all its parts.
     Alert(GenericAlert),
@@ -98,7 +98,7 @@ pub struct AlertItem {
 /// Why a message cannot belong to the session. The session stays as it was; the device gets HTTP 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A SyncHdr without what it must have.
+    /// A `SyncHdr` without what it must have.
     #[error("the SyncHdr has no usable {element}")]
     Header {
         /// The element.

@@ -17,6 +17,7 @@ pub(super) struct Inbound {
 
 /// What an item is.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once, never kept")]
 pub(super) enum Piece {
     /// An item that is complete, put together if it came in pieces.
     Whole(Item),

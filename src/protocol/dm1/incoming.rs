@@ -19,8 +19,8 @@ impl Machine {
 
     pub(super) fn take(&mut self, command: Command, cx: &Context<'_>, log: &mut Log) {
         match command {
-            Command::Status(status) => return self.take_status(&status, cx, log),
-            Command::Results(results) => return self.take_results(results, cx, log),
+            Command::Status(status) => self.take_status(&status, cx, log),
+            Command::Results(results) => self.take_results(results, cx, log),
             _ if command.cmd_id().trim().is_empty() => self.owe("", command.name(), 400),
             Command::Alert(alert) => self.take_alert(alert, cx, log),
             Command::Replace(write) => self.take_replace(write, log),
@@ -182,7 +182,8 @@ fn alert_item(item: Item, known: fn(&str) -> bool) -> Option<AlertItem> {
     if r#type.is_empty() {
         return None;
     }
-    let location = |l: Option<crate::wire::syncml::Location>| l.map(|l| l.uri.trim().to_owned()).filter(|u| !u.is_empty());
+    let location =
+        |l: Option<crate::wire::syncml::Location>| l.map(|l| l.uri.trim().to_owned()).filter(|u| !u.is_empty());
     Some(AlertItem {
         known: known(&r#type),
         r#type,

@@ -26,7 +26,6 @@ pub(super) struct Ledger {
 pub(super) struct Sent {
     cmd_id: String,
     cmd: String,
-    uri: String,
     pub(super) ask: AskId,
     pub(super) say: Say,
     pub(super) reply: Reply,
@@ -71,8 +70,8 @@ impl Ledger {
     }
 
     pub(super) fn note(&mut self, ask: AskId, say: Say, command: &Command) {
-        let (cmd_id, cmd, uri) = (command.cmd_id().to_owned(), command.name().to_owned(), say.uri().to_owned());
-        self.sent.push(Sent { cmd_id, cmd, uri, ask, say, reply: Reply::default() });
+        let (cmd_id, cmd) = (command.cmd_id().to_owned(), command.name().to_owned());
+        self.sent.push(Sent { cmd_id, cmd, ask, say, reply: Reply::default() });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -102,13 +101,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// The position of the Get that Results are for: by its number, else by the URI.
+    /// The position of the Get that Results are for: by its number if the URI does not speak against it, else by the URI.
     pub(super) fn find_get(&self, cmd_ref: &str, uri: Option<&str>) -> Option<usize> {
-        let gets = || self.sent.iter().enumerate().filter(|(_, s)| s.cmd == "Get");
-        let numbered = gets().find(|(_, s)| s.cmd_id == cmd_ref.trim());
-        let named = || gets().find(|(_, s)| uri.is_some_and(|u| text::same_uri(u, &s.uri)));
+        let gets = || self.sent.iter().enumerate().filter(|(_, s)| matches!(s.say, Say::Get(_)));
+        let numbered = || gets().filter(|(_, s)| s.cmd_id == cmd_ref.trim());
+        let fitting = numbered().find(|(_, s)| uri.is_none_or(|u| s.holds(u).is_some()));
+        let named = || gets().find(|(_, s)| uri.and_then(|u| s.holds(u)).is_some_and(str::is_empty));
         let only = || gets().next().filter(|_| cmd_ref.trim().is_empty() && uri.is_none());
-        numbered.or_else(named).or_else(only).map(|(at, _)| at)
+        fitting.or_else(named).or_else(|| numbered().next()).or_else(only).map(|(at, _)| at)
     }
 
     /// Keeps a result for the command at `at`.
@@ -137,6 +137,13 @@ impl Ledger {
         let (again, kept) = self.close().into_iter().partition(refused);
         self.sent = kept;
         again
+    }
+}
+
+impl Sent {
+    /// Where `uri` lies below the node that was asked for.
+    fn holds<'a>(&self, uri: &'a str) -> Option<&'a str> {
+        text::below(text::without_query(self.say.uri()), text::without_query(uri))
     }
 }
 

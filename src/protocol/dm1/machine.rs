@@ -39,8 +39,7 @@ pub struct Machine {
     pub(super) guard: Guard,
     pub(super) ours: Ours,
     pub(super) abilities: Abilities,
-    opened: bool,
-    closed: bool,
+    stage: Stage,
     /// DevInfo of a Pkg 1 that is not complete yet.
     pub(super) info: Option<DevInfo>,
     /// Statuses that the next message carries.
@@ -57,6 +56,16 @@ pub struct Machine {
     partial: u16,
     /// Whether `?list=StructData` is worth a try.
     pub(super) lists: bool,
+}
+
+/// How far a dialogue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// The device is not authenticated yet.
+    New,
+    Open,
+    /// Nothing more is taken.
+    Closed,
 }
 
 /// What the next message is.
@@ -105,7 +114,7 @@ impl Log {
 impl Machine {
     /// The most messages without Final in a row.
     const MOST_PARTIAL: u16 = 256;
-    /// The longest texts of a SyncHdr, in bytes.
+    /// The longest texts of a `SyncHdr`, in bytes.
     const MOST_SESSION_ID: usize = 64;
     const MOST_URI: usize = 255;
     /// The smallest MaxMsgSize that is believed (DM 1.x sheet 12.2 no. 16), in bytes.
@@ -125,8 +134,7 @@ impl Machine {
             guard: Guard::default(),
             ours: Ours::default(),
             abilities: Abilities::default(),
-            opened: false,
-            closed: false,
+            stage: Stage::New,
             info: None,
             owed: Vec::new(),
             interrupted: None,
@@ -172,8 +180,8 @@ impl Machine {
             self.give_up(Ending::Version, &mut log);
             return Ok(self.step(log));
         }
-        self.ver_dtd = header.ver_dtd.trim().to_owned();
-        self.ver_proto = header.ver_proto.trim().to_owned();
+        header.ver_dtd.trim().clone_into(&mut self.ver_dtd);
+        header.ver_proto.trim().clone_into(&mut self.ver_proto);
         let before = self.abilities;
         self.measure(&header);
         match self.guard.judge(header.cred.as_ref(), cx, mint) {
@@ -190,26 +198,28 @@ impl Machine {
                 self.owe_header(&header, 212, chal);
             }
         }
-        if !self.opened {
-            let server_initiated = body.commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1200"));
+        let first = self.stage == Stage::New;
+        if first {
+            let server_initiated =
+                body.commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1200"));
             log.events.push(Event::Opened { server_initiated });
         }
-        if self.abilities != before || (!self.opened && self.abilities != Abilities::default()) {
+        if self.abilities != before || (first && self.abilities != Abilities::default()) {
             log.events.push(Event::Abilities(self.abilities));
         }
-        self.opened = true;
+        self.stage = Stage::Open;
         self.proceed(body, cx, &mut log);
         Ok(self.step(log))
     }
 
-    /// Takes what the procedure wants next; asks run in the order in which they come. What needs no message ends at once, and is
+    /// Takes what the procedure wants next; asks run in the order in which they come, whatever becomes of the earlier ones. What needs no message ends at once, and is
     /// told here: offer what follows from that until nothing does.
     #[must_use = "outcomes that need no message are told here and nowhere else"]
     pub fn offer(&mut self, asks: Vec<Ask>, cx: &Context<'_>) -> Vec<Event> {
         let mut log = Log::default();
         for ask in asks {
             match Work::plan(ask) {
-                Ok(work) if !self.closed => self.works.push_back(work),
+                Ok(work) if self.stage != Stage::Closed => self.works.push_back(work),
                 Ok(_) => {}
                 Err((ask, outcome)) => log.events.push(Event::Outcome { ask, outcome }),
             }
@@ -230,7 +240,7 @@ impl Machine {
 
     /// Whether nothing more is taken.
     pub(super) fn close(&mut self) {
-        self.closed = true;
+        self.stage = Stage::Closed;
         self.turn = Turn::End;
     }
 
@@ -251,7 +261,7 @@ impl Machine {
         if header.session_id != self.session_id || device.normalised() != known.normalised() {
             return Err(Violation::Foreign);
         }
-        if self.closed {
+        if self.stage == Stage::Closed {
             return Err(Violation::Over);
         }
         if found <= self.heard {
@@ -277,7 +287,13 @@ impl Machine {
     }
 
     /// One Status a command, and none of it is looked at (DM 1.x sheet 3.3 no. 1 and 7).
-    fn refuse(&mut self, header: &Header, body: &Body, (code, chal, attempts): (u16, Option<Challenge>, u8), log: &mut Log) {
+    fn refuse(
+        &mut self,
+        header: &Header,
+        body: &Body,
+        (code, chal, attempts): (u16, Option<Challenge>, u8),
+        log: &mut Log,
+    ) {
         let last = chal.is_none();
         self.owe_header(header, code, chal);
         for command in body.commands.iter().filter(|c| !matches!(c, Command::Status(_) | Command::Results(_))) {
@@ -346,7 +362,7 @@ impl Machine {
     fn settle(&mut self, cx: &Context<'_>, log: &mut Log) {
         for sent in self.ledger.close() {
             if let Some(work) = self.works.iter_mut().find(|w| w.ask == sent.ask) {
-                work.heard(sent.say, sent.reply, cx.quirks, &mut self.lists);
+                work.heard(&sent.say, sent.reply, cx.quirks, &mut self.lists);
             }
         }
         self.works.iter_mut().filter(|w| w.begun).for_each(Work::conclude);

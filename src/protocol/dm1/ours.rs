@@ -25,7 +25,7 @@ pub(super) struct Ours {
     nonce: Option<Nonce>,
 }
 
-/// What a Status for our SyncHdr means.
+/// What a Status for our `SyncHdr` means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hearing {
     /// The message was taken.
@@ -66,7 +66,7 @@ impl Ours {
         self.shown = cred;
     }
 
-    /// Takes the Status for our SyncHdr: `account` of the device that sent it, `commands` whether that message had some. Gives the
+    /// Takes the Status for our `SyncHdr`: `account` of the device that sent it, `commands` whether that message had some. Gives the
     /// nonce to keep for the next session.
     pub(super) fn heard(
         &mut self,

@@ -102,3 +102,22 @@ impl Default for Quirks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_names_what_differs_and_nothing_unknown() {
+        let quirks: Quirks = toml::from_str("size_unit = 'decoded'\nresync_nonce = 'literal'").unwrap();
+        let expected = Quirks { size_unit: SizeUnit::Decoded, resync_nonce: ResyncNonce::Literal, ..Quirks::default() };
+        assert_eq!(quirks, expected);
+        assert!(toml::from_str::<Quirks>("size_units = 'decoded'").is_err());
+    }
+
+    #[test]
+    fn size_counts_the_text_or_the_bytes() {
+        assert_eq!([0, 1, 3, 4].map(|n| SizeUnit::Encoded.of(n)), [0, 4, 4, 8]);
+        assert_eq!(SizeUnit::Encoded.other().of(4), 4);
+    }
+}

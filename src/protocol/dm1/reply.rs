@@ -2,6 +2,7 @@
 
 use super::{
     Answer, Context, Event, Machine, Slot,
+    auth::Challenge,
     machine::{Log, Owed, Turn},
     size,
     work::{Cut, Work},
@@ -22,9 +23,11 @@ struct Spoken {
 impl Machine {
     /// Left free in every message, in bytes: some devices count more than the document.
     const SLACK: u64 = 64;
+    /// What an alert of the dialogue itself (1222, 1223) takes, in bytes.
+    const ALERT: u64 = 64;
 
     /// Builds the message that answers the last one taken: Statuses, then as many commands as the device's MaxMsgSize has room for.
-    /// Statuses that find no room are left out; the first, for the SyncHdr, always goes.
+    /// Statuses that find no room are left out; the first, for the `SyncHdr`, always goes.
     #[must_use]
     pub fn answer(mut self, cx: &Context<'_>) -> (Self, Answer) {
         let mut message = self.frame(cx);
@@ -34,10 +37,7 @@ impl Machine {
             Turn::Refuse => {}
             Turn::End => ends = true,
             Turn::More => {
-                if let Some(uri) = self.interrupted.take() {
-                    let item = Item { source: Some(Location::new(uri)), ..Item::default() };
-                    alert(&mut message, "1225", vec![item]);
-                }
+                self.report_interrupted(&mut message, cx);
                 alert(&mut message, "1222", Vec::new());
                 message.body.is_final = false;
             }
@@ -46,11 +46,10 @@ impl Machine {
                 ends = spoken.commands == 0;
                 self.in_object = spoken.piece.as_ref().is_some_and(|(_, cut)| !cut.last);
                 message.body.is_final = !self.in_object;
-                slot = spoken.piece.zip(self.works.front().and_then(Work::payload)).map(|((command, cut), payload)| Slot {
-                    payload: payload.digest,
-                    range: cut.range,
-                    command,
-                });
+                slot = spoken
+                    .piece
+                    .zip(self.works.front().and_then(Work::payload))
+                    .map(|((command, cut), payload)| Slot { payload: payload.digest, range: cut.range, command });
             }
         }
         self.send(&message);
@@ -99,7 +98,7 @@ impl Machine {
     fn frame(&self, cx: &Context<'_>) -> Message {
         let mut body = Body { commands: Vec::new(), is_final: true };
         let mut message = Message { header: self.header(cx), body: Body { commands: Vec::new(), is_final: true } };
-        let mut used = size::of_message(&message);
+        let mut used = size::of_message(&message).saturating_add(Self::ALERT);
         for owed in &self.owed {
             let status = self.status(owed, body.commands.len());
             used = used.saturating_add(size::of_command(&status));
@@ -111,6 +110,16 @@ impl Machine {
         }
         message.body = body;
         message
+    }
+
+    /// Names the object that the device left unfinished (DM 1.x sheet 4 no. 7), if there is room for it.
+    fn report_interrupted(&mut self, message: &mut Message, cx: &Context<'_>) {
+        let Some(uri) = self.interrupted.take() else { return };
+        let item = Item { source: Some(Location::new(uri)), ..Item::default() };
+        alert(message, "1225", vec![item]);
+        if size::of_message(message).saturating_add(Self::ALERT) > self.budget(cx) {
+            message.body.commands.pop();
+        }
     }
 
     fn header(&self, cx: &Context<'_>) -> Header {
@@ -143,7 +152,7 @@ impl Machine {
             cmd: owed.cmd.clone(),
             target_refs: owed.target_ref.iter().cloned().collect(),
             source_refs: owed.source_ref.iter().cloned().collect(),
-            chal: owed.chal.as_ref().map(|c| c.chal()),
+            chal: owed.chal.as_ref().map(Challenge::chal),
             data: owed.code.to_string(),
             items: Vec::new(),
         })
@@ -176,7 +185,8 @@ impl Machine {
             let room = self.room(*used, cx);
             let full = spoken.commands >= usize::from(cx.quirks.max_commands.max(1));
             let made = work.command(&say, cmd_id, room, cx.quirks).filter(|_| !full);
-            let fitting = made.map(|(command, cut)| (size::of_command(&command), command, cut)).filter(|(s, ..)| *s <= room);
+            let fitting =
+                made.map(|(command, cut)| (size::of_command(&command), command, cut)).filter(|(s, ..)| *s <= room);
             let Some((size, command, cut)) = fitting else {
                 work.todo.push_front(say);
                 return;

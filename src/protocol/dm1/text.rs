@@ -80,6 +80,11 @@ pub(super) fn same_uri(one: &str, other: &str) -> bool {
     one == other || levelled(one) == levelled(other)
 }
 
+/// A URI without its `?prop=` or `?list=`.
+pub(super) fn without_query(uri: &str) -> &str {
+    uri.split_once('?').map_or(uri, |(path, _)| path)
+}
+
 /// What of `uri` lies below `top`; empty for `top` itself, nothing for what is elsewhere.
 pub(super) fn below<'a>(top: &str, uri: &'a str) -> Option<&'a str> {
     let (top, uri) = (plain_uri(top), plain_uri(uri));

@@ -133,7 +133,13 @@ impl Work {
 
     /// The command for `say`; for a piece of a payload as large a one as fits into `room` bytes, and where it was cut. Nothing if
     /// the room is too small for any.
-    pub(super) fn command(&mut self, say: &Say, cmd_id: String, room: u64, quirks: &Quirks) -> Option<(Command, Option<Cut>)> {
+    pub(super) fn command(
+        &mut self,
+        say: &Say,
+        cmd_id: String,
+        room: u64,
+        quirks: &Quirks,
+    ) -> Option<(Command, Option<Cut>)> {
         let command = match (&mut self.plan, say) {
             (Plan::Bytes(bytes), Say::Chunk) => {
                 return bytes.command(cmd_id, room, quirks).map(|(command, cut)| (command, Some(cut)));
@@ -149,7 +155,7 @@ impl Work {
     }
 
     /// Takes the answer to what was said. `lists` tells whether the device knows `?list=`, and learns it.
-    pub(super) fn heard(&mut self, say: Say, reply: Reply, quirks: &Quirks, lists: &mut bool) {
+    pub(super) fn heard(&mut self, say: &Say, reply: Reply, quirks: &Quirks, lists: &mut bool) {
         if self.end.is_some() {
             return;
         }
@@ -157,11 +163,11 @@ impl Work {
         self.end = match (reply.code(), &mut self.plan) {
             (None, _) => Some(Outcome::Unknown),
             (Some(code), Plan::Discover(discover)) => {
-                discover.heard(&say, code, reply.found, todo);
+                discover.heard(say, code, reply.found, todo);
                 None
             }
-            (Some(code), Plan::Read(read)) => read.heard(&say, code, reply.found, todo, lists),
-            (Some(code), Plan::Put(put)) => put.heard(&say, code, todo),
+            (Some(code), Plan::Read(read)) => read.heard(say, code, reply.found, todo, lists),
+            (Some(code), Plan::Put(put)) => put.heard(say, code, todo),
             (Some(code), Plan::Bytes(bytes)) => bytes.heard(code, quirks, todo),
             (Some(code), Plan::Single(single)) => Some(single.heard(code)),
         };

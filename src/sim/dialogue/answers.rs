@@ -57,7 +57,7 @@ pub(super) fn no_end_of_data(uri: &str) -> Outbound {
     Outbound::plain(Command::Alert(Alert { data: "1225".to_owned(), items, ..Alert::default() }))
 }
 
-/// The Status of the server's SyncHdr.
+/// The Status of the server's `SyncHdr`.
 pub(super) fn header_status(header: &Header, code: u16, chal: Option<Chal>) -> Command {
     Command::Status(Status {
         msg_ref: header.msg_id.clone(),
@@ -94,7 +94,7 @@ pub(super) fn results(msg_ref: &str, command: &Command, items: Vec<Item>) -> Out
 }
 
 /// Writes the CmdID into a command that this device sends; it sends no groups.
-pub(super) fn number(command: &mut Command, id: &usize) {
+pub(super) fn number(command: &mut Command, id: usize) {
     let id = id.to_string();
     match command {
         Command::Status(c) => c.cmd_id = id,

@@ -30,10 +30,13 @@ impl Room {
     /// # Errors
     /// 413 above `MaxObjSize`, 420 above what can be stored.
     pub(super) fn check(&self, size: u64) -> Result<(), Refusal> {
-        if self.max_obj_size.is_some_and(|most| size > most) {
-            return Err(413);
-        }
+        self.small(size)?;
         if size > self.storage { Err(420) } else { Ok(()) }
+    }
+
+    /// Whether the device takes an object of this size, storage aside: a setting needs none.
+    fn small(&self, size: u64) -> Result<(), Refusal> {
+        if self.max_obj_size.is_some_and(|most| size > most) { Err(413) } else { Ok(()) }
     }
 }
 
@@ -101,7 +104,7 @@ impl<'r> Run<'r> {
     fn one(&mut self, command: &Command, within: Within) -> u16 {
         match command {
             _ if command.cmd_id().is_empty() => self.status(command, 400),
-            Command::Get(_) if within == Within::Atomic => self.status(command, 500),
+            Command::Get(_) | Command::Atomic(_) if within == Within::Atomic => self.status(command, 500),
             Command::Get(get) => self.get(command, &get.items),
             Command::Add(write) | Command::Replace(write) => self.write(command, &write.meta, &write.items),
             Command::Copy(copy) => self.copy(command, &copy.items),
@@ -110,7 +113,6 @@ impl<'r> Run<'r> {
             Command::Exec(exec) => self.exec(command, exec),
             Command::Alert(alert) => self.alert(command, alert),
             Command::Sequence(group) => self.sequence(command, group),
-            Command::Atomic(_) if within == Within::Atomic => self.status(command, 500),
             Command::Atomic(group) => self.atomic(command, group),
             Command::Status(_) => 200,
             Command::Results(_) | Command::Other(_) => self.status(command, 406),
@@ -138,8 +140,7 @@ impl<'r> Run<'r> {
 
     fn alert(&mut self, command: &Command, alert: &Alert) -> u16 {
         let code = match (alert.data.trim(), self.device.profile.user) {
-            ("1222", _) => 200,
-            ("1100" | "1101", User::Accept) | ("1100", User::Decline) => 200,
+            ("1222", _) | ("1100" | "1101", User::Accept) | ("1100", User::Decline) => 200,
             ("1101", User::Decline) => 304,
             _ => 406,
         };

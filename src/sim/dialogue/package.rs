@@ -7,14 +7,14 @@ use crate::{
 };
 
 impl Session {
-    /// Builds the next message: the SyncHdr's Status and as much of what waits as the server takes.
+    /// Builds the next message: the Status of the `SyncHdr` and as much of what waits as the server takes.
     pub(super) fn flush(&mut self, device: &Device, status: Option<Command>) -> Outgoing {
         self.sent = self.sent.saturating_add(1);
         let head = usize::from(status.is_some());
         let waiting: Vec<Outbound> = self.waiting.drain(..).collect();
         let mut all: Vec<Outbound> = status.map(Outbound::plain).into_iter().chain(waiting).collect();
         for (at, out) in all.iter_mut().enumerate() {
-            answers::number(&mut out.command, &mut at.saturating_add(1));
+            answers::number(&mut out.command, at.saturating_add(1));
         }
         let mut keep = device.profile.limits.commands_per_message.map_or(all.len(), |most| most.max(1) + head);
         keep = keep.min(all.len());

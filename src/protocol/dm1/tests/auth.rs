@@ -23,6 +23,8 @@ fn server_cred(answer: &Answer) -> Option<String> {
     answer.message.header.cred.as_ref().map(|c| c.data.clone())
 }
 
+/// As the header of an answer has it.
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be absent")]
 fn server_md5(with: &[u8]) -> Option<String> {
     let digest = proof::digest("dm.example.net", &Secret::new("srv-pw".to_owned()), with);
     Some(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest))
@@ -85,8 +87,8 @@ fn the_nonce_before_is_good_until_the_device_is_seen_with_the_new_one() {
 #[test]
 fn wrong_passwords_end_the_session_after_a_few_tries() {
     let mut talk = Talk::new();
-    for attempts in 1..=2 {
-        assert_eq!(talk.hear(&message(attempts, &md5(b"x"), PKG1)), [Event::AuthFailed { attempts: attempts as u8 }]);
+    for attempts in 1..=2_u8 {
+        assert_eq!(talk.hear(&message(attempts.into(), &md5(b"x"), PKG1)), [Event::AuthFailed { attempts }]);
         assert!(challenge(&talk.answer()).is_some());
     }
     let events = talk.hear(&message(3, &md5(b"x"), PKG1));
@@ -185,13 +187,21 @@ fn a_device_that_wants_the_server_s_proof_gets_the_same_commands_again() {
     assert_eq!(server_cred(&first), server_md5(nonce(3..9).expose()), "shown before anybody asks");
     assert_eq!(first.message.header.source.name.as_deref(), Some("dm.example.net"));
     // The device's nonce is another one: it runs nothing.
-    let refused = |cmd_ref| format!("<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>401</Data></Status>");
+    let refused = |cmd_ref| {
+        format!(
+            "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>401</Data></Status>"
+        )
+    };
     let body = format!("{}{}{}<Final/>", header_status(1, 401, &chal("AAECAwQFBgc=")), refused(4), refused(5));
     assert_eq!(talk.hear(&message(2, "", &body)), []);
     let again = talk.answer();
     assert_eq!(commands(&again), commands(&first));
     assert_eq!(server_cred(&again), server_md5(&[0, 1, 2, 3, 4, 5, 6, 7]));
-    assert_eq!(talk.account_mut().nonces.server, Some(nonce(0..8)), "the device is authenticated, so its nonce is kept");
+    assert_eq!(
+        talk.account_mut().nonces.server,
+        Some(nonce(0..8)),
+        "the device is authenticated, so its nonce is kept"
+    );
     // Accepted for the session: no more credentials, and the nonce for the next one.
     let body = format!("{}<Final/>", header_status(2, 212, &chal("CAkKCwwNDg8=")));
     talk.hear(&message(3, "", &body));
@@ -234,7 +244,10 @@ fn a_server_without_a_password_cannot_convince_and_says_so() {
     let _ = talk.want(vec![read_of("./A")]);
     talk.answer();
     let events = talk.hear(&message(2, "", &format!("{}<Final/>", header_status(1, 407, &chal("AAEC")))));
-    assert_eq!(events, [Event::Outcome { ask: AskId(1), outcome: Outcome::Unknown }, Event::Ended(Ending::ServerRefused)]);
+    assert_eq!(
+        events,
+        [Event::Outcome { ask: AskId(1), outcome: Outcome::Unknown }, Event::Ended(Ending::ServerRefused)]
+    );
 }
 
 #[test]

@@ -54,9 +54,15 @@ fn a_package_in_two_messages_is_awaited() {
     let mut talk = Talk::admitted();
     let _ = talk.want(vec![read_of("./A"), read_of("./B")]);
     assert_eq!(commands(&talk.answer()), ["Get ./A", "Get ./B"]);
-    let status = |cmd_ref| format!("<Status><CmdID>{cmd_ref}</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>200</Data></Status>");
+    let status = |cmd_ref| {
+        format!(
+            "<Status><CmdID>{cmd_ref}</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Get</Cmd><Data>200</Data></Status>"
+        )
+    };
     let results = |cmd_ref, name: &str| {
-        format!("<Results><CmdID>7</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Item><Source><LocURI>./{name}</LocURI></Source><Data>{name}</Data></Item></Results>")
+        format!(
+            "<Results><CmdID>7</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Item><Source><LocURI>./{name}</LocURI></Source><Data>{name}</Data></Item></Results>"
+        )
     };
     let first = format!("{}{}{}{}", header_status(1, 212, ""), status(4), status(5), results(4, "A"));
     assert_eq!(talk.hear(&message(2, "", &first)), []);

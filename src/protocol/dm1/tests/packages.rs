@@ -47,7 +47,9 @@ fn a_pkg_1_in_several_messages_is_put_together() {
     let mut talk = Talk::new();
     talk.account_mut().scheme = Scheme::Basic;
     let part = |id: u32, leaf: &str, end: &str| {
-        format!("<Replace><CmdID>{id}</CmdID><Item><Source><LocURI>DevInfo/{leaf}</LocURI></Source><Data>{leaf}</Data></Item></Replace>{end}")
+        format!(
+            "<Replace><CmdID>{id}</CmdID><Item><Source><LocURI>DevInfo/{leaf}</LocURI></Source><Data>{leaf}</Data></Item></Replace>{end}"
+        )
     };
     let events = talk.hear(&message(1, BASIC, &part(1, "Man", "")));
     assert_eq!(events, [Event::Opened { server_initiated: false }]);
@@ -62,12 +64,15 @@ fn a_pkg_1_in_several_messages_is_put_together() {
 
 #[test]
 fn dev_info_with_ext_nodes_and_in_odd_order_is_taken() {
-    let items = ["Ext", "Ext/Vendor/X", "Lang", "Man"].map(|leaf| {
-        format!("<Item><Data>{leaf}</Data><Source><LocURI>./DevInfo/{leaf}</LocURI></Source></Item>")
-    });
+    let items = ["Ext", "Ext/Vendor/X", "Lang", "Man"]
+        .map(|leaf| format!("<Item><Data>{leaf}</Data><Source><LocURI>./DevInfo/{leaf}</LocURI></Source></Item>"));
     let (events, answer) = told(&format!("<Replace><CmdID>5</CmdID>{}</Replace>", items.concat()));
     assert_eq!(codes(&answer), [200, 200]);
-    assert!(events.iter().any(|e| matches!(e, Event::DevInfo(i) if i.lang.as_deref() == Some("Lang") && i.dev_id.is_none())));
+    assert!(
+        events
+            .iter()
+            .any(|e| matches!(e, Event::DevInfo(i) if i.lang.as_deref() == Some("Lang") && i.dev_id.is_none()))
+    );
 }
 
 #[test]
@@ -106,8 +111,14 @@ fn an_incomplete_generic_alert_is_refused() {
 
 #[test]
 fn items_of_one_alert_with_different_codes_get_a_status_each() {
-    let item = |name: &str| format!("<Item><Source><LocURI>./{name}</LocURI></Source><Meta><Type>{name}</Type></Meta><Data/></Item>");
-    let both = format!("<Alert><CmdID>5</CmdID><Data>1226</Data>{}{}</Alert>", item("org.openmobilealliance.a"), item("com.b"));
+    let item = |name: &str| {
+        format!("<Item><Source><LocURI>./{name}</LocURI></Source><Meta><Type>{name}</Type></Meta><Data/></Item>")
+    };
+    let both = format!(
+        "<Alert><CmdID>5</CmdID><Data>1226</Data>{}{}</Alert>",
+        item("org.openmobilealliance.a"),
+        item("com.b")
+    );
     let (_, answer) = told(&both);
     assert_eq!(codes(&answer), [200, 200, 415]);
     let Command::Status(status) = &answer.message.body.commands[2] else { panic!() };

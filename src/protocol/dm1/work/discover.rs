@@ -38,9 +38,8 @@ impl Discover {
             let told = first.and_then(|f| f.data).filter(|t| !t.trim().is_empty());
             match told {
                 Some(told) if self.kind.is(&told) => self.found.push(root.to_owned()),
-                Some(_) => {}
                 None if code != 404 && self.is_hint(root) => todo.push_back(Say::Get(root.to_owned())),
-                None => {}
+                Some(_) | None => {}
             }
         } else if first.is_some_and(|f| self.looks_right(&f)) {
             self.found.push(uri.to_owned());
@@ -57,7 +56,7 @@ impl Discover {
         let children = listed.map(Found::children).unwrap_or_default();
         let deep = |hint: &&String| children.is_empty() || text::plain_uri(hint).contains('/');
         let hints = self.hints.iter().filter(deep).map(|h| text::plain_uri(h).to_owned());
-        let mut names: Vec<String> = children.iter().cloned().collect();
+        let mut names: Vec<String> = children.clone();
         for hint in hints.filter(|h| !h.is_empty()) {
             if !names.contains(&hint) {
                 names.push(hint);

@@ -103,7 +103,9 @@ fn flatten(path: String, content: Branch, nodes: &mut Vec<Entry>) {
             let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
             let children: Vec<_> = children.into_iter().map(|(name, child)| (below(&name), child)).collect();
             nodes.push(Entry { path, leaf: None, again: 0 });
-            children.into_iter().for_each(|(path, child)| flatten(path, child, nodes));
+            for (path, child) in children {
+                flatten(path, child, nodes);
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Read {
             return None;
         }
         for item in found {
-            let path = item.uri.as_deref().and_then(|u| text::below(&self.top, without_query(u)));
+            let path = item.uri.as_deref().and_then(|u| text::below(&self.top, text::without_query(u)));
             let Some(path) = path.map(str::to_owned) else { continue };
             if let Some(end) = self.grow(1, &path) {
                 return Some(end);
@@ -129,10 +129,6 @@ impl Read {
         let depth = path.split('/').count();
         (self.count > Self::MOST_NODES || depth > Self::MOST_DEPTH).then_some(Outcome::Refused { code: 413 })
     }
-}
-
-fn without_query(uri: &str) -> &str {
-    uri.split_once('?').map_or(uri, |(path, _)| path)
 }
 
 /// Puts a node into the tree, whatever the order in which nodes come.

@@ -64,7 +64,7 @@ impl Run<'_> {
             Some(mut large) => {
                 large.append(&text)?;
                 if item.more_data {
-                    return self.keep(large);
+                    return Ok(self.keep(large));
                 }
                 (large.meta.clone(), large.finish(self.device.profile.limits.size_unit)?)
             }
@@ -72,7 +72,7 @@ impl Run<'_> {
                 self.admit(verb, &path)?;
                 let large = Large::begin(name, uri, meta, &text, &self.room)?;
                 self.device.events.push(Event::TransferStarted { what: uri.to_owned(), total: Some(large.size) });
-                return self.keep(large);
+                return Ok(self.keep(large));
             }
             None => (meta.clone(), text),
         };
@@ -85,11 +85,11 @@ impl Run<'_> {
         Ok(200)
     }
 
-    fn keep(&mut self, large: Large) -> Result<u16, Refusal> {
+    fn keep(&mut self, large: Large) -> u16 {
         let (what, received, total) = (large.uri.clone(), large.received(), Some(large.size));
         self.device.events.push(Event::TransferProgress { what, received, total });
         self.large = Some(large);
-        Ok(213)
+        213
     }
 
     /// Whether the write can be made at all.
@@ -142,10 +142,11 @@ impl Run<'_> {
         let is_coded = ["b64", "bin"].contains(&format.as_str());
         let bytes = if is_coded { auth::decode(&text).ok_or(400_u16)? } else { text.as_bytes().to_vec() };
         let held = Held::of(&bytes);
-        self.room.check(held.size)?;
         if self.device.object.is_data(path) {
+            self.room.check(held.size)?;
             return Ok(Node::held(&r#type, Some(held)));
         }
+        self.room.small(held.size)?;
         let format = if is_coded { "bin".to_owned() } else { format };
         Ok(Node { format, r#type, content: Content::Text(text) })
     }

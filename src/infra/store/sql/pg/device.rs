@@ -35,3 +35,10 @@ pub(in crate::infra::store) const INVENTORY_PUT: &str = "-- device.inventory_put
 INSERT INTO inventory (device_key, body, digest, read_at)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (device_key) DO UPDATE SET body = excluded.body, digest = excluded.digest, read_at = excluded.read_at";
+
+pub(in crate::infra::store) const KNOWN: &str = "-- device.known
+SELECT d.device_norm, d.key, EXISTS (
+    SELECT 1 FROM job j WHERE j.tenant = d.tenant AND j.device_norm = d.device_norm AND j.active
+) AS busy
+FROM device d
+WHERE d.tenant = $1 AND d.device_norm IN (SELECT jsonb_array_elements_text($2::jsonb))";
