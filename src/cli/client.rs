@@ -13,7 +13,7 @@ use super::failure::Failure;
 use crate::{model::secret::Secret, sim};
 
 /// How long an answer may take; the server gives up before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The longest line of an event stream, in bytes.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -51,7 +51,10 @@ impl Client {
     /// If the URL cannot carry paths, or TLS cannot be set up.
     pub fn new(connection: Connection) -> Result<Self, Failure> {
         if connection.server.cannot_be_a_base() {
-            return Err(Failure::Usage(format!("--server {}: an http:// or https:// URL is needed", connection.server)));
+            return Err(Failure::Usage(format!(
+                "--server {}: an http:// or https:// URL is needed",
+                connection.server
+            )));
         }
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
         Ok(Self { http: http.map_err(anyhow::Error::from)?, connection })
@@ -117,8 +120,9 @@ impl Client {
         let answer = self.send(call.timeout(PATIENCE)).await?;
         let server = &self.connection.server;
         let bytes = answer.bytes().await.map_err(|source| self.lost(source))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| anyhow::Error::from(e).context(format!("{server} does not answer as a scomo server does")).into())
+        serde_json::from_slice(&bytes).map_err(|e| {
+            anyhow::Error::from(e).context(format!("{server} does not answer as a scomo server does")).into()
+        })
     }
 
     async fn send(&self, call: RequestBuilder) -> Result<Response, Failure> {

@@ -117,11 +117,10 @@ mod tests {
     use crate::{model::secret::Secret, protocol::notification::Trigger};
 
     fn decode(bytes: &[u8], from: Kind, secrets: bool) -> Result<String, Failure> {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("message");
-        fs::write(&file, bytes).unwrap();
-        let decode = Decode { file: file.to_str().unwrap().to_owned(), from, secrets };
-        decode.text()
+        let file = tempfile::NamedTempFile::new()?;
+        fs::write(file.path(), bytes)?;
+        let file = file.path().display().to_string();
+        Decode { file, from, secrets }.text()
     }
 
     const MESSAGE: &str = "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID>\
@@ -133,7 +132,8 @@ mod tests {
     fn a_message_is_told_by_its_first_byte() {
         let text = decode(format!("\u{feff} {MESSAGE}").as_bytes(), Kind::Auto, false);
         assert!(text.unwrap().contains("IMEI:1"));
-        let notification = Trigger::new("scomo", 0xA7, UiMode::Background).sign(&Secret::new("pw".to_owned()), b"nonce");
+        let notification =
+            Trigger::new("scomo", 0xA7, UiMode::Background).sign(&Secret::new("pw".to_owned()), b"nonce");
         let text = decode(&notification.unwrap(), Kind::Auto, false).unwrap();
         assert!(text.contains("session 167 (hexadecimal A7)") && text.contains("user interaction: none"), "{text}");
     }

@@ -28,6 +28,17 @@ struct Bars {
     shown: Mutex<BTreeMap<(String, String), ProgressBar>>,
 }
 
+/// What a bar is about.
+#[derive(Debug, Clone, Copy)]
+enum Bar {
+    /// Messages, nobody knows how many.
+    Session,
+    /// Bytes, nobody knows how many.
+    Stream,
+    /// So many bytes.
+    Bytes(u64),
+}
+
 impl Progress {
     /// Shows on `output`: bars only if someone watches.
     #[must_use]
@@ -76,12 +87,16 @@ impl Observer for Progress {
 impl Bars {
     fn show(&self, device: &str, event: &Event) {
         match event {
-            Event::SessionOpened { session, .. } => self.open(device, "session", &format!("session {session}"), None),
+            Event::SessionOpened { session, .. } => {
+                self.open(device, "session", &format!("session {session}"), Bar::Session);
+            }
             Event::Exchanged { messages, .. } => {
                 self.with(device, "session", |bar| bar.set_message(format!("{messages} messages")));
             }
             Event::SessionClosed { .. } => self.close(device, "session"),
-            Event::TransferStarted { what, total } => self.open(device, what, last_part(what), Some(*total)),
+            Event::TransferStarted { what, total } => {
+                self.open(device, what, last_part(what), total.map_or(Bar::Stream, Bar::Bytes));
+            }
             Event::TransferProgress { what, received, total } => self.with(device, what, |bar| {
                 if let Some(total) = total {
                     bar.set_length(*total);
@@ -98,15 +113,17 @@ impl Bars {
         }
     }
 
-    fn open(&self, device: &str, what: &str, label: &str, bytes: Option<Option<u64>>) {
+    fn open(&self, device: &str, what: &str, label: &str, kind: Bar) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if shown.len() >= MOST_BARS {
             return;
         }
-        let (bar, template) = match bytes {
-            Some(Some(total)) => (ProgressBar::new(total), "{prefix:24!} {bar:30.cyan/blue} {bytes}/{total_bytes} {msg}"),
-            Some(None) => (ProgressBar::new_spinner(), "{prefix:24!} {spinner} {bytes} {msg}"),
-            None => (ProgressBar::new_spinner(), "{prefix:24!} {spinner} {msg}"),
+        let (bar, template) = match kind {
+            Bar::Session => (ProgressBar::new_spinner(), "{prefix:24!} {spinner} {msg}"),
+            Bar::Stream => (ProgressBar::new_spinner(), "{prefix:24!} {spinner} {bytes} {msg}"),
+            Bar::Bytes(total) => {
+                (ProgressBar::new(total), "{prefix:24!} {bar:30.cyan/blue} {bytes}/{total_bytes} {msg}")
+            }
         };
         let bar = self.all.add(bar.with_prefix(device.to_owned()).with_message(label.to_owned()));
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -160,10 +177,9 @@ fn describe(event: &Event) -> (&'static str, String) {
             };
             ("session_opened", format!("opened session {session} {why}"))
         }
-        Event::Exchanged { session, messages, sent, received } => (
-            "exchanged",
-            format!("session {session}: message {messages}, {sent} bytes sent, {received} received"),
-        ),
+        Event::Exchanged { session, messages, sent, received } => {
+            ("exchanged", format!("session {session}: message {messages}, {sent} bytes sent, {received} received"))
+        }
         Event::SessionClosed { session, messages, took, end } => {
             let took = took.as_millis();
             ("session_closed", format!("closed session {session} after {messages} messages, {took} ms: {end}"))
@@ -181,7 +197,9 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::TransferFailed { what, reason } => {
             ("transfer_failed", format!("did not get {}: {reason}", last_part(what)))
         }
-        Event::Executing { operation, identifier } => ("executing", format!("runs {} of {identifier}", operation.node())),
+        Event::Executing { operation, identifier } => {
+            ("executing", format!("runs {} of {identifier}", operation.node()))
+        }
         Event::Executed { operation, identifier, code } => {
             ("executed", format!("ended {} of {identifier} with {code}", operation.node()))
         }

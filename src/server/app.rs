@@ -1,3 +1,5 @@
 //! temp
 /// temp
-pub async fn serve(_s: crate::server::config::Settings) -> anyhow::Result<()> { Ok(()) }
+pub async fn serve(_s: crate::server::config::Settings) -> anyhow::Result<()> {
+    Ok(())
+}

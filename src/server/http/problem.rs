@@ -32,6 +32,7 @@ pub struct Refusal(Box<Problem>);
 
 impl Refusal {
     /// Nothing of this name is here.
+    #[must_use]
     pub fn not_found(what: &str) -> Self {
         Problem::new(Code::NotFound, format!("no such {what}")).into()
     }
@@ -44,6 +45,7 @@ impl Refusal {
     }
 
     /// One query parameter cannot be taken.
+    #[must_use]
     pub fn parameter(name: &str, code: Code, detail: impl Into<String>) -> Self {
         Problem::invalid(vec![Fault::new(format!("/{name}"), code, detail)]).into()
     }
