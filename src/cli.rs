@@ -10,6 +10,7 @@ mod failure;
 mod job;
 mod output;
 mod package;
+mod progress;
 mod request;
 mod select;
 mod serve;
@@ -22,11 +23,14 @@ use clap::{Parser, Subcommand};
 pub use client::{Client, Connection};
 pub use failure::Failure;
 pub use output::Output;
+pub use progress::Progress;
 
 /// Software component management over OMA Device Management
 #[derive(Debug, Parser)]
 #[command(name = "scomo", version, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Example:\n  scomo demo\n\nExit codes: 0 done, 1 the work failed, 2 usage, 3 unreachable, 4 refused")]
+#[command(
+    after_help = "Example:\n  scomo demo\n\nExit codes: 0 done, 1 the work failed, 2 usage, 3 unreachable, 4 refused"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,13 +45,17 @@ enum Command {
     #[command(after_help = "Example:\n  scomo demo --keep")]
     Demo(demo::Demo),
     /// Run the service
-    #[command(after_help = "Example:\n  scomo serve --config scomo.toml\n  SCOMO__DEVICE__LISTEN=127.0.0.1:9000 scomo serve")]
+    #[command(
+        after_help = "Example:\n  scomo serve --config scomo.toml\n  SCOMO__DEVICE__LISTEN=127.0.0.1:9000 scomo serve"
+    )]
     Serve(serve::Serve),
     /// Run simulated devices against a server
-    #[command(after_help = "Example:\n  scomo simulate --profile tests/data/profiles/player.toml --count 10")]
+    #[command(after_help = "Example:\n  scomo simulate --profile phones.toml --count 10")]
     Simulate(simulate::Simulate),
     /// Print a protocol message readably
-    #[command(after_help = "Example:\n  scomo decode message.xml\n  xxd -r -p package0.hex | scomo decode --from notification -")]
+    #[command(
+        after_help = "Example:\n  scomo decode message.xml\n  xxd -r -p package0.hex | scomo decode --from notification -"
+    )]
     Decode(decode::Decode),
     /// Ask for software on devices, and follow what becomes of it
     #[command(subcommand)]
@@ -62,7 +70,9 @@ enum Command {
     #[command(subcommand)]
     Package(package::Command),
     /// Ask which package a device would get, and why not the others
-    #[command(after_help = "Example:\n  scomo select --device IMEI:490154203237518 --package org.example.player@'>=2.1'")]
+    #[command(
+        after_help = "Example:\n  scomo select --device IMEI:490154203237518 --package org.example.player@'>=2.1'"
+    )]
     Select(select::Select),
 }
 

@@ -10,9 +10,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::Failure;
+use crate::{model::secret::Secret, sim};
 
 /// How long an answer may take; the server gives up before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The longest line of an event stream, in bytes.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -26,6 +27,20 @@ pub struct Connection {
     /// The token to show; not needed where the server runs with `admin.auth = "none"`
     #[arg(long, env = "SCOMO_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
     token: Option<String>,
+}
+
+impl Connection {
+    /// To a server that was not named on the command line.
+    #[must_use]
+    pub const fn new(server: Url, token: Option<String>) -> Self {
+        Self { server, token }
+    }
+
+    /// The same for simulated devices, which register themselves.
+    #[must_use]
+    pub fn admin(&self) -> sim::Admin {
+        sim::Admin { url: self.server.clone(), token: self.token.clone().map(Secret::new) }
+    }
 }
 
 /// An open connection to one server's admin API.
@@ -42,7 +57,10 @@ impl Client {
     /// If the URL cannot carry paths, or TLS cannot be set up.
     pub fn new(connection: Connection) -> Result<Self, Failure> {
         if connection.server.cannot_be_a_base() {
-            return Err(Failure::Usage(format!("--server {}: an http:// or https:// URL is needed", connection.server)));
+            return Err(Failure::Usage(format!(
+                "--server {}: an http:// or https:// URL is needed",
+                connection.server
+            )));
         }
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
         Ok(Self { http: http.map_err(anyhow::Error::from)?, connection })
@@ -108,8 +126,9 @@ impl Client {
         let answer = self.send(call.timeout(PATIENCE)).await?;
         let server = &self.connection.server;
         let bytes = answer.bytes().await.map_err(|source| self.lost(source))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| anyhow::Error::from(e).context(format!("{server} does not answer as a scomo server does")).into())
+        serde_json::from_slice(&bytes).map_err(|e| {
+            anyhow::Error::from(e).context(format!("{server} does not answer as a scomo server does")).into()
+        })
     }
 
     async fn send(&self, call: RequestBuilder) -> Result<Response, Failure> {

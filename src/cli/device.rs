@@ -106,7 +106,11 @@ impl Command {
             }
             Self::Remove(Name { id, connection }) => {
                 Client::new(connection)?.delete(&["devices", &id]).await?;
-                if output.json() { output.value(&json!({ "id": id })) } else { output.line(&format!("{id} is forgotten.")) }
+                if output.json() {
+                    output.value(&json!({ "id": id }))
+                } else {
+                    output.line(&format!("{id} is forgotten."))
+                }
             }
         }
     }
@@ -187,7 +191,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("key");
         fs::write(&key, "pw-dev\n").unwrap();
-        let line = ["add", "IMEI:1", "--secret-file", key.to_str().unwrap(), "--scheme", "md5", "--webhook", "http://h/w"];
+        let line =
+            ["add", "IMEI:1", "--secret-file", key.to_str().unwrap(), "--scheme", "md5", "--webhook", "http://h/w"];
         let record = Line::try_parse_from(line).unwrap().add.record().unwrap();
         assert_eq!(
             record,

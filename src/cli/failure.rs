@@ -14,7 +14,9 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// No server answers (exit 3).
-    #[error("cannot reach the server at {server}: is `scomo serve` running there? Name another with --server or SCOMO_SERVER")]
+    #[error(
+        "cannot reach the server at {server}: is `scomo serve` running there? Name another with --server or SCOMO_SERVER"
+    )]
     Unreachable {
         /// Where it was looked for.
         server: String,
@@ -65,10 +67,7 @@ impl From<anyhow::Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Other(error.into()),
-        }
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Other(error.into()) }
     }
 }
 

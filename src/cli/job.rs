@@ -114,7 +114,9 @@ impl Name {
             return Ok(());
         }
         let notes = job.get("history").and_then(Value::as_array).into_iter().flatten();
-        notes.map(|note| format!("  {}  {}", cell(note, "/at"), cell(note, "/text"))).try_for_each(|note| output.line(&note))
+        notes
+            .map(|note| format!("  {}  {}", cell(note, "/at"), cell(note, "/text")))
+            .try_for_each(|note| output.line(&note))
     }
 
     async fn cancel(self, output: Output) -> Result<(), Failure> {

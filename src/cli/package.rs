@@ -22,7 +22,9 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  scomo package show org.example.player 2.1.0")]
     Show(Name),
     /// Check packages in a directory: manifests, sizes, digests; needs no server
-    #[command(after_help = "Example:\n  scomo package verify packages\n  scomo package verify packages/org.example.player/2.1.0")]
+    #[command(
+        after_help = "Example:\n  scomo package verify packages\n  scomo package verify packages/org.example.player/2.1.0"
+    )]
     Verify(Verify),
 }
 

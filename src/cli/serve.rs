@@ -21,7 +21,9 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         // A variable that is not text cannot be a setting.
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            name.into_string().ok().zip(value.into_string().ok())
+        };
         let environment: BTreeMap<String, String> = env::vars_os().filter_map(text).collect();
         let settings = Settings::load(self.config.as_deref(), &environment);
         let settings = settings.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;

@@ -143,7 +143,7 @@ impl Shared {
         }
         tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
         Ok(Self {
-            classes: Arc::new(Classes::new(settings.device_classes.clone())?),
+            classes: Arc::new(settings.device_classes.clone()),
             policy: settings.job.patience.clone(),
             settings,
             store,

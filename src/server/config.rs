@@ -27,7 +27,7 @@ pub use section::{
 };
 
 use crate::{
-    contract::class::DeviceClass,
+    contract::class::Classes,
     infra::{depot, store, telemetry},
     model::secret::Secret,
 };
@@ -68,7 +68,7 @@ pub struct Settings {
     pub log: telemetry::Settings,
     /// Named sets of settings for devices that match a rule; the first match counts.
     #[serde(default, rename = "device_class")]
-    pub device_classes: Vec<DeviceClass>,
+    pub device_classes: Classes,
 }
 
 /// Why the settings cannot be used.

@@ -5,6 +5,8 @@
 
 pub mod api;
 pub mod auth;
+pub mod device;
+pub mod download;
 pub mod listener;
 pub mod ops;
 pub mod problem;
@@ -39,7 +41,7 @@ mod tests {
     async fn ask(request: Request<Body>) -> (u16, Value, Option<String>) {
         let router = Router::new()
             .route("/panic", get(async || -> String { panic!("a secret of the code") }))
-            .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(3600)).await))
+            .route("/slow", get(async || tokio::time::sleep(Duration::from_hours(1)).await))
             .route("/json", post(async |problem::Body(body): problem::Body| body.len().to_string()))
             .route("/query", get(async |problem::Query(q): problem::Query<Wish>| q.limit.to_string()));
         let response = with_problems(router, Duration::from_millis(20)).oneshot(request).await.unwrap();

@@ -109,7 +109,8 @@ impl Stage {
 
 /// Follows the bus and keeps each job's terminal event by its request's id.
 async fn read(client: Client, ended: watch::Sender<BTreeMap<String, Value>>) {
-    let Ok(events) = client.events(&[("after", "0".to_owned())]).await else { return };
+    let query = [("after", "0".to_owned())];
+    let Ok(events) = client.events(&query).await else { return };
     let mut events = std::pin::pin!(events);
     while let Some(Ok((_, event))) = events.next().await {
         let data = event.get("data").cloned().unwrap_or_default();

@@ -111,8 +111,7 @@ impl Submit {
         };
         let answer = client.post(&["requests"], body).await?;
         if !(self.watch && output.json()) {
-            let members =
-                [("request", "/request_id"), ("source", "/source"), ("state", "/state"), ("jobs", "/counts")];
+            let members = [("request", "/request_id"), ("source", "/source"), ("state", "/state"), ("jobs", "/counts")];
             output.record(&answer, &members)?;
         }
         match (self.watch, named(&answer, "/source"), named(&answer, "/request_id")) {
@@ -139,10 +138,10 @@ impl Wish {
         put("kind", Some(if self.operation.is_some() { "operation" } else { "download" }.into()));
         put("targets", Some(json!({ "devices": self.devices })));
         put("package", self.package.as_deref().map(package));
-        put("action", self.action.or(self.operation.is_none().then_some(Action::Install)).map(word));
-        put("operation", self.operation.map(word));
+        put("action", self.action.or(self.operation.is_none().then_some(Action::Install)).as_ref().map(word));
+        put("operation", self.operation.as_ref().map(word));
         put("component", self.component.map(|id| json!({ "id": id })));
-        put("delivery", self.delivery.map(word));
+        put("delivery", self.delivery.as_ref().map(word));
         put("schedule", self.deadline.map(|deadline| json!({ "deadline": deadline })));
         put("priority", self.priority.map(Value::from));
         put("if_unknown_device", self.wait_for_unknown.then(|| "wait".into()));
@@ -159,7 +158,7 @@ pub(in crate::cli) fn package(text: &str) -> Value {
     }
 }
 
-fn word(choice: impl ValueEnum) -> Value {
+fn word<T: ValueEnum>(choice: &T) -> Value {
     choice.to_possible_value().map_or(Value::Null, |value| value.get_name().into())
 }
 
@@ -196,7 +195,8 @@ mod tests {
 
     #[test]
     fn flags_make_a_download() {
-        let made = request("--device IMEI:1 --device IMEI:2 --package org.example.player@>=2.1 --id r1 --delivery direct");
+        let made =
+            request("--device IMEI:1 --device IMEI:2 --package org.example.player@>=2.1 --id r1 --delivery direct");
         assert_eq!(
             made,
             json!({ "schema": "scomo.request/1", "request_id": "r1", "source": "cli", "kind": "download",

@@ -59,7 +59,14 @@ async fn follow(
 }
 
 fn line(event: &Value) -> String {
-    let columns = ["/data/device", "/data/state", "/data/package/id", "/data/package/version", "/data/result/code", "/data/reason"];
+    let columns = [
+        "/data/device",
+        "/data/state",
+        "/data/package/id",
+        "/data/package/version",
+        "/data/result/code",
+        "/data/reason",
+    ];
     let words = columns.iter().map(|at| cell(event, at)).filter(|word| !word.is_empty());
     let words: Vec<String> = words.collect();
     format!("{}  {}  {}", cell(event, "/time"), cell(event, "/type").trim_start_matches("scomo."), words.join("  "))

@@ -32,7 +32,9 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
-    #[error("log.level {level:?} is neither a level (error, warn, info, debug, trace) nor a filter such as `warn,scomo=debug`")]
+    #[error(
+        "log.level {level:?} is neither a level (error, warn, info, debug, trace) nor a filter such as `warn,scomo=debug`"
+    )]
     Filter {
         /// What was given.
         level: String,

@@ -1,4 +1,4 @@
-//! Counters, gauges and histograms in the text format of OpenMetrics.
+//! Counters, gauges and histograms in the text format of `OpenMetrics`.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64},
@@ -91,7 +91,7 @@ impl Metrics {
         self.due_lag.set(lag.as_secs_f64());
     }
 
-    /// All figures in the OpenMetrics text format, with this content type:
+    /// All figures in the `OpenMetrics` text format, with this content type:
     /// `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     #[must_use]
     pub fn encode(&self) -> String {

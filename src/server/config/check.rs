@@ -53,14 +53,14 @@ impl Settings {
         }
         for path in &self.device.paths {
             if !path.starts_with('/') || path.contains(['?', '#', '{', '}', '*']) {
-                complain("device.paths", format!("{path:?} is not a path: it begins with `/` and has no wildcard or query"));
+                complain(
+                    "device.paths",
+                    format!("{path:?} is not a path: it begins with `/` and has no wildcard or query"),
+                );
             }
             if path.starts_with("/dl/") || path.starts_with("/dd/") {
                 complain("device.paths", format!("{path:?} is taken by downloads"));
             }
-        }
-        if self.device.paths.is_empty() {
-            complain("device.paths", "devices need at least one path".to_owned());
         }
         for (key, url) in
             [("device.public_url", &self.device.public_url), ("download.public_url", &self.download.public_url)]
@@ -90,13 +90,12 @@ impl Settings {
                 complain(key, "must be longer than nothing".to_owned());
             }
         }
-        if self.job.default_deadline > self.job.max_deadline {
-            complain("job.max_deadline", "must not be shorter than job.default_deadline".to_owned());
-        }
         if self.retention.requests < Duration::from_hours(90 * 24) {
             complain("retention.requests", "identities must outlive their request by 90 days or more".to_owned());
         }
-        for (key, count) in [("device.connections", self.device.connections), ("limits.connections", self.limits.connections)] {
+        for (key, count) in
+            [("device.connections", self.device.connections), ("limits.connections", self.limits.connections)]
+        {
             if count == 0 || count > 1_000_000 {
                 complain(key, "must be between 1 and 1000000".to_owned());
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use crate::{
-    job::{life::Policy, retry::RetryRule},
+    job::life::Policy,
     model::{clock::span, digest::Digest, id::Tenant, secret::Secret},
     wire::syncml,
 };
@@ -48,7 +48,8 @@ pub struct Device {
     pub public_url: Option<Url>,
     /// What the server calls itself to devices.
     pub server_id: String,
-    /// Paths that take device messages.
+    /// Further paths that take device messages, besides `/dm`.
+    #[serde(default)]
     pub paths: Vec<String>,
     /// Whether it may listen beyond loopback without TLS.
     pub plain_http: bool,
@@ -173,13 +174,8 @@ pub struct Job {
     /// How long a job may live if its request names no deadline.
     #[serde(with = "span")]
     pub default_deadline: Duration,
-    /// How far in the future a request's deadline may lie.
-    #[serde(with = "span")]
-    pub max_deadline: Duration,
     /// How long a job stays in a state before something is done about it.
     pub patience: Policy,
-    /// What to do after a failure that may pass.
-    pub retry: RetryRule,
 }
 
 /// `[webhook]`.

@@ -49,8 +49,11 @@ fn setting(
 ) -> Result<(Vec<String>, toml::Value), LoadError> {
     let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
     if let Some(secret) = SECRETS.iter().find(|secret| variable(secret).to_uppercase() + "_FILE" == name) {
-        let text = fs::read_to_string(text)
-            .map_err(|source| LoadError::SecretFile { variable: name.to_owned(), path: text.into(), source })?;
+        let text = fs::read_to_string(text).map_err(|source| LoadError::SecretFile {
+            variable: name.to_owned(),
+            path: text.into(),
+            source,
+        })?;
         let path = secret.iter().map(|&key| key.to_owned()).collect();
         return Ok((path, toml::Value::String(text.trim_end_matches(['\r', '\n']).to_owned())));
     }

@@ -49,10 +49,25 @@ fn the_defaults_are_whole() {
 fn every_key_is_documented() {
     let (_dir, keys) = written("# ours\n2026:TWFrZSB5b3VyIG93bjogb3BlbnNzbCByYW5kIDMyISE=\n\n");
     let text = everything().replace("/etc/scomo/keys", keys.to_str().unwrap());
-    let settings = from_file(&text).unwrap();
+    let mut settings = from_file(&text).unwrap();
     assert_eq!(settings.secrets.keys.len(), 2, "one from the list, one from the file");
-    let shown = without_urls(&format!("{settings:?}"));
+    let classes = std::mem::take(&mut settings.device_classes);
+    let shown = without_urls(&format!("{settings:?}")).replace(&format!("{:?}", settings.device_classes), "");
+    assert!(classes.get("acme").is_some());
     assert!(!shown.contains("None") && !shown.contains("[]"), "a key has no example in deploy/scomo.toml: {shown}");
+}
+
+#[test]
+fn every_key_of_a_device_class_is_documented_with_its_default() {
+    let text = everything().replace("keys_file", "# keys_file");
+    let classes = from_file(&text).unwrap().device_classes;
+    let (example, usual) = (classes.get("acme").unwrap(), classes.get(Classes::USUAL).unwrap());
+    assert!(example.rule.is_some());
+    assert_eq!((&example.dm, &example.scomo), (&usual.dm, &usual.scomo));
+    let (dm, scomo) = (serde_json::to_value(&usual.dm).unwrap(), serde_json::to_value(&usual.scomo).unwrap());
+    for key in dm.as_object().unwrap().keys().chain(scomo.as_object().unwrap().keys()) {
+        assert!(DEFAULTS.contains(&format!("\n#{key} = ")), "{key} has no example in deploy/scomo.toml");
+    }
 }
 
 #[test]
@@ -68,14 +83,14 @@ fn a_file_wins_over_the_defaults_and_a_variable_over_both() {
 #[test]
 fn variables_hold_what_their_key_holds() {
     let settings = from_environment(&[
-        ("SCOMO__JOB__RETRY__LIMIT", "7"),
-        ("SCOMO__DEVICE__PATHS", "[\"/dm\", \"/oma\"]"),
+        ("SCOMO__DEVICE__CONNECTIONS", "7"),
+        ("SCOMO__DEVICE__PATHS", "[\"/v1\", \"/oma\"]"),
         ("SCOMO__DEVICE__TITLE_CASE_HEADERS", "true"),
         ("SCOMO__DEVICE__SERVER_ID", "4711"),
         ("SCOMO_SERVER", "http://not.a.setting"),
     ])
     .unwrap();
-    assert_eq!((settings.job.retry.limit, settings.device.title_case_headers), (7, true));
+    assert_eq!((settings.device.connections, settings.device.title_case_headers), (7, true));
     assert_eq!((settings.device.server_id.as_str(), settings.device.paths.len()), ("4711", 2));
 }
 
@@ -91,7 +106,7 @@ fn an_unknown_key_is_named_with_its_source() {
 fn a_wrong_value_is_named_with_its_key() {
     for (name, text, expected) in [
         ("SCOMO__JOB__DEFAULT_DEADLINE", "soon", "SCOMO__JOB__DEFAULT_DEADLINE"),
-        ("SCOMO__JOB__RETRY__LIMIT", "many", "SCOMO__JOB__RETRY__LIMIT"),
+        ("SCOMO__DEVICE__CONNECTIONS", "many", "SCOMO__DEVICE__CONNECTIONS"),
         ("SCOMO__DEVICE__LISTEN", "localhost", "SCOMO__DEVICE__LISTEN"),
         ("SCOMO__BUS__URL", "amqp://broker", "no AMQP bus yet"),
         ("SCOMO__ADMIN__TOKENS", "[{ name = 'x', hash = 'md5:0', roles = ['read'] }]", "sha256sum"),
@@ -131,11 +146,11 @@ fn an_open_door_is_refused() {
 fn what_does_not_fit_together_is_told_at_once() {
     let refused = from_environment(&[
         ("SCOMO__ADMIN__AUTH", "tokens"),
-        ("SCOMO__JOB__MAX_DEADLINE", "1d"),
+        ("SCOMO__JOB__DEFAULT_DEADLINE", "0s"),
         ("SCOMO__RETENTION__REQUESTS", "30d"),
         ("SCOMO__DEVICE__PATHS", "[\"dm\"]"),
     ]);
     let LoadError::Unfit(Complaints(found)) = refused.unwrap_err() else { panic!("another error") };
     let keys: Vec<&str> = found.iter().map(|complaint| complaint.key).collect();
-    assert_eq!(keys, ["admin.tokens", "device.paths", "job.max_deadline", "retention.requests"]);
+    assert_eq!(keys, ["admin.tokens", "device.paths", "job.default_deadline", "retention.requests"]);
 }

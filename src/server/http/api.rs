@@ -35,7 +35,7 @@ use crate::{
 pub struct Api {
     /// The state of everything.
     pub store: Store,
-    /// Takes requests, and cancels what they began.
+    /// Takes requests in.
     pub intake: Intake,
     /// The installation's patience with jobs.
     pub policy: Arc<Policy>,
@@ -60,7 +60,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
     let submit = |handler| needs(Role::Submit, handler);
     let operate = |handler| needs(Role::Operate, handler);
     let v1 = Router::new()
-        .route("/requests", read(get(requests::look_up)))
+        .route("/requests", read(get(requests::look_up)).merge(submit(post(requests::submit))))
         .route("/requests/{source}/{request_id}", read(get(requests::show)))
         .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
         .route("/jobs", read(get(jobs::list)))

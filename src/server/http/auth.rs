@@ -99,13 +99,15 @@ fn bearer(tokens: &[Token], headers: &HeaderMap) -> Result<Caller, Problem> {
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (scheme, token) = shown.split_once(' ').unwrap_or_default();
     let shown = Digest::of(token.trim().as_bytes());
-    let known = |token: &&Token| secret::same(token.hash.0.as_bytes(), shown.as_bytes());
-    let found = tokens.iter().filter(known).last();
+    let known = |token: &Token| secret::same(token.hash.0.as_bytes(), shown.as_bytes());
+    let found = tokens.iter().fold(None, |found, token| if known(token) { Some(token) } else { found });
     match found {
         Some(token) if scheme.eq_ignore_ascii_case("bearer") => {
             Ok(Caller { name: token.name.clone(), tenant: token.tenant.clone(), roles: token.roles.clone() })
         }
-        Some(_) | None => Err(Problem::new(Code::Unauthorized, "a valid token is needed: `Authorization: Bearer <token>`")),
+        Some(_) | None => {
+            Err(Problem::new(Code::Unauthorized, "a valid token is needed: `Authorization: Bearer <token>`"))
+        }
     }
 }
 

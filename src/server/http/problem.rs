@@ -32,6 +32,7 @@ pub struct Refusal(Box<Problem>);
 
 impl Refusal {
     /// Nothing of this name is here.
+    #[must_use]
     pub fn not_found(what: &str) -> Self {
         Problem::new(Code::NotFound, format!("no such {what}")).into()
     }
@@ -44,6 +45,7 @@ impl Refusal {
     }
 
     /// One query parameter cannot be taken.
+    #[must_use]
     pub fn parameter(name: &str, code: Code, detail: impl Into<String>) -> Self {
         Problem::invalid(vec![Fault::new(format!("/{name}"), code, detail)]).into()
     }
@@ -57,7 +59,7 @@ impl From<Problem> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(&*self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

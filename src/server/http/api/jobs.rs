@@ -150,7 +150,11 @@ async fn advance(
         job.step(event.clone(), now, &api.policy, false, &mut SystemMint::new());
         unit.writes = job.writes(now, None)?;
         match api.store.commit(unit).await {
-            Ok(_) => return Ok(Some(id)),
+            Ok(_) => {
+                api.intake.due.poke();
+                api.intake.told.poke();
+                return Ok(Some(id));
+            }
             // A session or an errand was quicker: decide again on what it left.
             Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
             Err(other) => return Err(other.into()),

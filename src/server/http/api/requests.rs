@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +13,8 @@ use super::{
     page::next,
 };
 use crate::{
+    contract::problem::{Code, Problem},
+    flow::intake::{Incoming, Verdict},
     infra::store::{self, Cursor, Page, job::JobFilter, request::RequestRow},
     model::{
         clock::Timestamp,
@@ -78,6 +75,26 @@ pub(super) struct Cancelled {
     summary: Summary,
     /// How many jobs this call stopped.
     cancelled: u64,
+}
+
+/// `POST /requests`: 202 for what is new, 200 for a repeat
+pub(super) async fn submit(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    let source = RequestSource::parse(&caller.name);
+    let source = source.map_err(|why| Problem::new(Code::InvalidName, format!("the token's name: {why}")))?;
+    let incoming = Incoming { tenant: caller.tenant.clone(), caller: source, body: body.to_vec() };
+    match api.intake.take(vec![incoming]).await.pop() {
+        Some(Verdict::Accepted(receipt)) => {
+            let row = find(&api, &caller, receipt.source.as_str(), receipt.request_id.as_str()).await?;
+            let status = if receipt.repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
+            Ok((status, Json(summary(&api, &row).await?)))
+        }
+        Some(Verdict::Refused(problem)) => Err((*problem).into()),
+        Some(Verdict::Unavailable) | None => Err(Problem::new(Code::Unavailable, Code::Unavailable.meaning()).into()),
+    }
 }
 
 /// `GET /requests/{source}/{request_id}`

@@ -20,11 +20,7 @@ use crate::{
 };
 
 /// `POST /select`
-pub(super) async fn select(
-    State(api): State<Api>,
-    caller: Caller,
-    Body(body): Body,
-) -> Result<Json<Value>, Refusal> {
+pub(super) async fn select(State(api): State<Api>, caller: Caller, Body(body): Body) -> Result<Json<Value>, Refusal> {
     let (device, wanted) = question(&parse(&body, MOST_BODY)?)?;
     let row = api.store.device(&caller.tenant, &device.normalised()).await?;
     let row = row.ok_or_else(|| Refusal::not_found("device"))?;
