@@ -14,9 +14,7 @@ use crate::{
         catalogue::Catalogue,
         driver::Poke,
         jobs::{self, Moving},
-        store::{
-            self, CommitError, Conflict, Json, Store, Unit, Write, job::JobRow, request::RequestRow,
-        },
+        store::{self, CommitError, Conflict, Json, Store, Unit, Write, job::JobRow, request::RequestRow},
         telemetry::Metrics,
     },
     job::{
@@ -159,7 +157,13 @@ impl Intake {
         Ok(rows.into_iter().map(|row| (row.device_norm, KnownDevice { key: row.key, busy: row.busy })).collect())
     }
 
-    fn ready(&self, accepted: Accepted, jobs: Vec<NewJob>, now: Timestamp, mint: &mut dyn Mint) -> Result<Ready, Trouble> {
+    fn ready(
+        &self,
+        accepted: Accepted,
+        jobs: Vec<NewJob>,
+        now: Timestamp,
+        mint: &mut dyn Mint,
+    ) -> Result<Ready, Trouble> {
         let Accepted { key, tenant, request, digest, at, deadline } = accepted;
         let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         let mut unit = Unit::new("intake.request", request.request_id.as_str());
@@ -293,7 +297,10 @@ fn conflict(request: &Request) -> Problem {
 }
 
 fn conflict_of(source: &RequestSource, id: &RequestId) -> Problem {
-    Problem::new(Code::RequestConflict, format!("a request `{id}` of `{source}` with other content was accepted before"))
+    Problem::new(
+        Code::RequestConflict,
+        format!("a request `{id}` of `{source}` with other content was accepted before"),
+    )
 }
 
 fn verdict_of(trouble: Trouble) -> Verdict {

@@ -37,7 +37,8 @@ pub fn of(row: &DeviceRow) -> Result<Account, store::Error> {
     let bad = |why: String| store::Error::bad_row("device", "secrets", row.key)(why);
     let resting: Resting = row.secrets.read().map_err(|e| bad(format!("{:?} error", e.classify())))?;
     let nonce = |text: Option<String>| -> Result<Option<SecretBytes>, store::Error> {
-        let bytes = text.map(|t| STANDARD.decode(t)).transpose().map_err(|_| bad("a nonce is not base64".to_owned()))?;
+        let bytes =
+            text.map(|t| STANDARD.decode(t)).transpose().map_err(|_| bad("a nonce is not base64".to_owned()))?;
         Ok(bytes.map(SecretBytes::new))
     };
     Ok(Account {

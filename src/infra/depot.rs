@@ -54,7 +54,9 @@ pub enum Error {
     #[error("no loaded package has the payload {0}; was it removed from the depot?")]
     Unknown(Digest),
     /// The object is not the one that was loaded.
-    #[error("`{path}` was changed after it was loaded; put the original back or restart to load it anew under a new version")]
+    #[error(
+        "`{path}` was changed after it was loaded; put the original back or restart to load it anew under a new version"
+    )]
     Changed {
         /// The object.
         path: String,
@@ -110,11 +112,14 @@ impl Depot {
             None => url.as_str(),
             Some(("file", path)) => path,
             Some(("s3" | "gs" | "az", _)) => {
-                return refuse("this binary was built without the feature `cloud`; use a directory or a build that has it");
+                return refuse(
+                    "this binary was built without the feature `cloud`; use a directory or a build that has it",
+                );
             }
             Some(_) => return refuse("use a directory, as a plain path or file:// URL"),
         };
-        let store = LocalFileSystem::new_with_prefix(path).map_err(|source| Error::Open { url: url.clone(), source })?;
+        let store =
+            LocalFileSystem::new_with_prefix(path).map_err(|source| Error::Open { url: url.clone(), source })?;
         Ok(Self { store: Arc::new(store), objects: Arc::default() })
     }
 

@@ -281,8 +281,9 @@ impl Session {
         let code = match proof {
             Proof::Good => {
                 self.trusted = true;
-                let fresh = device.keys.renew_server(used, &mut device.mint);
-                return (212, (scheme == Scheme::Md5).then(|| auth::challenge(scheme, &fresh)));
+                // A challenge of the basic scheme has no place for a nonce: the one of the notifications stays.
+                let fresh = (scheme == Scheme::Md5).then(|| device.keys.renew_server(used, &mut device.mint));
+                return (212, fresh.map(|fresh| auth::challenge(scheme, &fresh)));
             }
             Proof::Missing => 407,
             Proof::Wrong => 401,

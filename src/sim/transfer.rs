@@ -155,7 +155,7 @@ impl Transfer<'_> {
     ) -> Result<Option<Failure>, Failure> {
         loop {
             match response.chunk().await {
-                Ok(Some(bytes)) => intake.take(&bytes)?,
+                Ok(Some(bytes)) => intake.take(until(&bytes, intake.size, *break_at))?,
                 Ok(None) if intake.is_whole() => return Ok(None),
                 Ok(None) => return Ok(Some(lost("the connection ended early".to_owned()))),
                 Err(error) => return Ok(Some(lost(error.to_string()))),
@@ -324,4 +324,10 @@ fn refused(status: StatusCode) -> Failure {
         _ => 1402,
     };
     failure(code, InstallNotify::LOADER_ERROR, format!("the download server answered {status}"))
+}
+
+/// The bytes that come before the break, if there is to be one.
+fn until(bytes: &[u8], received: u64, break_at: Option<u64>) -> &[u8] {
+    let left = break_at.map_or(u64::MAX, |at| at.saturating_sub(received));
+    bytes.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(bytes)
 }

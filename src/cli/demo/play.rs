@@ -112,7 +112,13 @@ async fn ended(stage: &Stage, id: &str) -> Result<Value, String> {
 }
 
 /// Everything in which event, tree and bytes do not agree with each other and with the row.
-async fn faults(stage: &Stage, device: &str, row: &Row, event: &Value, package: Option<&(String, String)>) -> Vec<String> {
+async fn faults(
+    stage: &Stage,
+    device: &str,
+    row: &Row,
+    event: &Value,
+    package: Option<&(String, String)>,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let mut expect = |what: &str, found: String, wanted: String| {
         if found != wanted {

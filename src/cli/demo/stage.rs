@@ -64,11 +64,16 @@ impl Stage {
         let server_id = settings.device.server_id.clone();
         let app = App::start(settings).await?;
         let watch = Arc::new(Watch::new(output));
-        let mut fleet = sim::Settings::new(format!("http://{}/dm", app.device), Profile::parse(DEVICES).context("the demo's devices")?);
+        let mut fleet = sim::Settings::new(
+            format!("http://{}/dm", app.device),
+            Profile::parse(DEVICES).context("the demo's devices")?,
+        );
         fleet.webhook_key = Some(signing);
         fleet.server_id = Some(server_id);
         let observer: Arc<dyn sim::Observer> = Arc::<Watch>::clone(&watch);
-        let fleet = Fleet::start(fleet, Arc::new(SystemClock), &mut SystemMint::new(), observer).await.context("the devices")?;
+        let fleet = Fleet::start(fleet, Arc::new(SystemClock), &mut SystemMint::new(), observer)
+            .await
+            .context("the devices")?;
         let admin = Url::parse(&format!("http://{}", app.admin)).context("the admin address")?;
         let connection = Connection::new(admin, None);
         fleet.register(&connection.admin()).await.context("the devices could not be registered")?;
@@ -127,7 +132,8 @@ async fn read(client: Client, ended: watch::Sender<BTreeMap<String, Value>>) {
 fn settings(folder: &Path, signing: &Secret) -> Result<Settings, Failure> {
     let file = folder.join("scomo.toml");
     std::fs::write(&file, SETTINGS)?;
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
+    let text =
+        |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
     let mut environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
     let database = format!("sqlite://{}", folder.join("scomo.db").display());
     environment.entry("SCOMO__DATABASE__URL".to_owned()).or_insert(database);

@@ -51,6 +51,7 @@ impl Watch {
 
 impl Observer for Watch {
     fn told(&self, device: &str, event: &Event) {
+        tracing::debug!(device.id = device, "{event:?}");
         {
             let mut all = self.lock();
             let seen = all.entry(device.to_owned()).or_default();

@@ -46,7 +46,13 @@ pub(super) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     /// Lays out what was loaded.
-    pub(super) async fn sit(flow: &'a Sessions, scene: Scene, header: &Header, message: &Message, now: Timestamp) -> Result<Self, Trouble> {
+    pub(super) async fn sit(
+        flow: &'a Sessions,
+        scene: Scene,
+        header: &Header,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Self, Trouble> {
         let Scene { device, session, job, inventory } = scene;
         let known = Known::of(&device)?;
         let inventory = inventory.as_ref().map(known::inventory).transpose()?;
@@ -147,8 +153,12 @@ impl<'a> Desk<'a> {
 
     fn ended(&mut self, ending: Ending) {
         let (outcome, why) = match ending {
-            Ending::ClientRefused => ("refused", "the device did not prove who it is; compare user and secret of its record"),
-            Ending::ServerRefused => ("refused", "the device does not accept our credentials; compare server_secret of its record"),
+            Ending::ClientRefused => {
+                ("refused", "the device did not prove who it is; compare user and secret of its record")
+            }
+            Ending::ServerRefused => {
+                ("refused", "the device does not accept our credentials; compare server_secret of its record")
+            }
             Ending::Version => ("refused", "the device speaks a version of the protocol that is not served"),
             Ending::Endless => ("aborted", "the device sent messages without end"),
         };

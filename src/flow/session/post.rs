@@ -79,7 +79,12 @@ impl Reply {
     }
 
     pub(super) fn bad_request(why: &str) -> Self {
-        Self { status: 400, content_type: "text/plain; charset=utf-8", retry_after: None, body: format!("{why}\n").into() }
+        Self {
+            status: 400,
+            content_type: "text/plain; charset=utf-8",
+            retry_after: None,
+            body: format!("{why}\n").into(),
+        }
     }
 
     pub(super) const fn unavailable() -> Self {

@@ -25,11 +25,7 @@ use crate::{
         tree::Instance,
     },
     protocol::dm1::{Event, GenericAlert},
-    scomo::{
-        inventory::Inventory,
-        outcome::ReportItem,
-        procedure::turn::Ending,
-    },
+    scomo::{inventory::Inventory, outcome::ReportItem, procedure::turn::Ending},
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -221,7 +217,8 @@ impl Desk<'_> {
             let norm = self.device.device_id.normalised();
             let filter = JobFilter { device_norm: Some(&norm), state: Some("waiting"), ..JobFilter::default() };
             let waiting = self.flow.store.jobs(&self.device.tenant, filter, Page::first(200)).await?;
-            let next = waiting.into_iter().filter(|row| row.finished_at.is_none()).filter(|row| !self.is_written(row.id));
+            let next =
+                waiting.into_iter().filter(|row| row.finished_at.is_none()).filter(|row| !self.is_written(row.id));
             let best = next.max_by(|a, b| a.priority.cmp(&b.priority).then(b.created_at.cmp(&a.created_at)));
             self.work.offer_job(best, None, self.flow, self.now).await?;
             if self.work.candidate.is_none() {

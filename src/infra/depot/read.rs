@@ -43,7 +43,9 @@ async fn get(store: &dyn ObjectStore, object: &Object, range: Range<u64>) -> Res
         ..GetOptions::default()
     };
     store.get_opts(&object.path, options).await.map_err(|source| match source {
-        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => Error::Changed { path: path() },
+        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => {
+            Error::Changed { path: path() }
+        }
         source => Error::Read { path: path(), source },
     })
 }
