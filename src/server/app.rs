@@ -1,5 +1,302 @@
-//! temp
-/// temp
-pub async fn serve(_s: crate::server::config::Settings) -> anyhow::Result<()> {
+//! The service as a whole: builds every part from the settings, starts them in order, and stops them in order.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use super::{
+    config::Settings,
+    http::{
+        api::{self, Api},
+        auth::Doorkeeper,
+        device, download,
+        listener::{Bounds, Listener},
+        ops::{self, Health, Phase, Readiness},
+    },
+};
+use crate::{
+    contract::{accept::Defaults, class::Classes},
+    flow::{
+        delivery::Delivery,
+        intake::Intake,
+        janitor::{self, Completer, Retention},
+        report,
+        session::{self, Sessions},
+        wake::Wake,
+    },
+    infra::{
+        broker::Broker,
+        catalogue::Catalogue,
+        courier::{self, Webhook},
+        depot::Depot,
+        driver::{self, Poke, drive},
+        store::{Keys, Store},
+        system::{SystemClock, SystemMint},
+        telemetry::Metrics,
+    },
+    job::life::Policy,
+    model::{
+        clock::{Clock, Mint},
+        id::Tenant,
+    },
+    protocol::dm1::{OwnLimits, ServerIdentity},
+};
+
+/// A running service.
+pub struct App {
+    /// Where devices reach it.
+    pub device: SocketAddr,
+    /// Where the API is.
+    pub admin: SocketAddr,
+    /// Where probes and metrics are.
+    pub ops: SocketAddr,
+    store: Store,
+    readiness: Readiness,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Sessions after their last message, and grants after they expired: long enough for a repeat and for a last install-notify.
+const KEEP_SESSIONS: Duration = Duration::from_hours(2);
+const KEEP_GRANTS: Duration = Duration::from_hours(24);
+/// How often the database is asked whether it is there.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// What many parts share.
+struct Shared {
+    settings: Settings,
+    store: Store,
+    depot: Depot,
+    catalogue: Catalogue,
+    classes: Arc<Classes>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    policy: Policy,
+    due: Poke,
+    told: Poke,
+}
+
+struct Doors {
+    device: Listener,
+    admin: Listener,
+    ops: Listener,
+}
+
+impl App {
+    /// Builds and starts everything; when this returns, the listeners take connections.
+    ///
+    /// # Errors
+    /// The first part that could not be built, with the setting that it depends on.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let doors = Doors {
+            device: Listener::bind("device", settings.device.listen).await?,
+            admin: Listener::bind("admin", settings.admin.listen).await?,
+            ops: Listener::bind("ops", settings.ops.listen).await?,
+        };
+        let (device, admin, ops) = (doors.device.address()?, doors.admin.address()?, doors.ops.address()?);
+        let shared = Shared::build(settings).await?;
+        let (tasks, stop, readiness) = (TaskTracker::new(), CancellationToken::new(), Readiness::default());
+        let store = shared.store.clone();
+        shared.run_errands(&tasks, &stop)?;
+        tasks.spawn(pulse(store.clone(), readiness.clone(), stop.clone()));
+        shared.open(doors, device, &readiness, &tasks, &stop)?;
+        readiness.enter(Phase::Ready);
+        tracing::info!(%device, %admin, %ops, "Ready");
+        Ok(Self { device, admin, ops, store, readiness, tasks, stop })
+    }
+
+    /// Stops: takes nothing new, ends what it has, gives leases back, closes the database.
+    pub async fn stop(self) {
+        self.readiness.enter(Phase::Draining);
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.close().await;
+        tracing::info!("Stopped");
+    }
+}
+
+/// Runs the service until the system asks it to stop.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let app = App::start(settings).await?;
+    stop_signal().await?;
+    app.stop().await;
     Ok(())
+}
+
+impl Shared {
+    async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = Keys::choose(&settings.secrets.keys, &settings.database)?;
+        let store = Store::open(&settings.database, keys, Arc::clone(&clock)).await?;
+        let depot = Depot::open(&settings.depot)?;
+        let catalogue = Catalogue::default();
+        let loaded = catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await?;
+        for refused in &loaded.refused {
+            for reason in &refused.reasons {
+                tracing::error!(file = refused.file, "Package refused: {reason}");
+            }
+        }
+        tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
+        Ok(Self {
+            classes: Arc::new(settings.device_classes.clone()),
+            policy: settings.job.patience.clone(),
+            settings,
+            store,
+            depot,
+            catalogue,
+            clock,
+            metrics: Metrics::default(),
+            due: Poke::default(),
+            told: Poke::default(),
+        })
+    }
+
+    fn run_errands(&self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
+        let courier = courier::Settings { timeout: self.settings.webhook.timeout };
+        let wake = Wake {
+            store: self.store.clone(),
+            classes: Arc::clone(&self.classes),
+            courier: Webhook::new(&courier, self.settings.webhook.signing_key.clone())?,
+            server_id: self.settings.device.server_id.clone(),
+            policy: self.policy.clone(),
+            clock: Arc::clone(&self.clock),
+            mint,
+            metrics: self.metrics.clone(),
+            told: self.told.clone(),
+        };
+        let completer =
+            Completer { store: self.store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
+        let keep = Retention { sessions: KEEP_SESSIONS, grants: KEEP_GRANTS, events: self.settings.retention.events };
+        let broker = Broker::open(self.store.clone());
+        let (store, clock, pace) = (&self.store, &self.clock, driver::Settings::default());
+        let drive_it = |poke: &Poke| (store.clone(), Arc::clone(clock), pace, poke.clone(), stop.clone());
+        let (a, b, c, d, e) = drive_it(&self.due);
+        tasks.spawn(drive(Arc::new(wake), a, b, c, d, e));
+        let (a, b, c, d, e) = drive_it(&Poke::default());
+        tasks.spawn(drive(Arc::new(completer), a, b, c, d, e));
+        tasks.spawn(report::relay(broker, store.clone(), self.metrics.clone(), self.told.clone(), stop.clone()));
+        tasks.spawn(janitor::clear(store.clone(), Arc::clone(clock), keep, stop.clone()));
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        doors: Doors,
+        device: SocketAddr,
+        readiness: &Readiness,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let limits = &self.settings.limits;
+        let patience = limits.request_timeout;
+        let bounds = Bounds {
+            connections: limits.connections,
+            idle: self.settings.device.idle_timeout,
+            drain: limits.drain_timeout,
+            title_case_headers: false,
+        };
+        let device_bounds = Bounds {
+            connections: self.settings.device.connections,
+            title_case_headers: self.settings.device.title_case_headers,
+            ..bounds
+        };
+        let sessions = self.sessions(device);
+        let most_bytes = self.settings.device.limits.message_bytes;
+        let messages =
+            device::routes(sessions, &self.settings.device.paths, most_bytes, Arc::clone(&self.clock), self.metrics.clone());
+        let delivery = Delivery::new(self.store.clone(), self.depot.clone(), Arc::clone(&self.clock), self.metrics.clone());
+        let for_devices = device::with_patience(messages, patience).merge(download::routes(delivery));
+        let doorkeeper = Doorkeeper::new(&self.settings.admin);
+        let api = Api {
+            store: self.store.clone(),
+            intake: self.intake(),
+            policy: Arc::new(self.policy.clone()),
+            clock: Arc::clone(&self.clock),
+            stop: stop.clone(),
+        };
+        let serve = |listener: Listener, router, bounds| {
+            tasks.spawn(listener.serve(router, bounds, self.metrics.clone(), stop.clone()));
+        };
+        serve(doors.device, for_devices, device_bounds);
+        serve(doors.admin, api::routes(api, &doorkeeper, patience), bounds);
+        serve(doors.ops, ops::routes(readiness.clone(), self.metrics.clone()), bounds);
+        Ok(())
+    }
+
+    fn sessions(&self, device: SocketAddr) -> Sessions {
+        let own = Url::parse(&format!("http://{device}")).ok();
+        let device_url = self.settings.device.public_url.clone().or(own);
+        let download_url = self.settings.download.public_url.clone().or_else(|| device_url.clone());
+        let text = |url: Option<Url>| url.map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned());
+        let device_url = text(device_url);
+        Sessions::new(session::Parts {
+            store: self.store.clone(),
+            depot: self.depot.clone(),
+            catalogue: self.catalogue.clone(),
+            classes: Arc::clone(&self.classes),
+            settings: session::Settings {
+                server: ServerIdentity { id: self.settings.device.server_id.clone(), uri: format!("{device_url}/dm") },
+                device_url,
+                download_url: text(download_url),
+                grant: self.settings.download.grant_lifetime,
+                own: OwnLimits::default(),
+                wire: self.settings.device.limits,
+                policy: self.policy.clone(),
+                tenant: Tenant::default(),
+            },
+            clock: Arc::clone(&self.clock),
+            mint,
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    fn intake(&self) -> Intake {
+        Intake {
+            store: self.store.clone(),
+            catalogue: self.catalogue.clone(),
+            defaults: Defaults { deadline: self.settings.job.default_deadline },
+            policy: self.policy.clone(),
+            clock: Arc::clone(&self.clock),
+            mint,
+            metrics: self.metrics.clone(),
+            due: self.due.clone(),
+            told: self.told.clone(),
+        }
+    }
+}
+
+fn mint() -> Box<dyn Mint> {
+    Box::new(SystemMint::new())
+}
+
+/// Looks after what the service depends on, for `/readyz` and the log.
+async fn pulse(store: Store, readiness: Readiness, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let health = match store.ping().await {
+            Ok(()) => Health::Up,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "The database does not answer: {error}");
+                Health::Down
+            }
+        };
+        readiness.saw("database", health);
+        tokio::select! {
+            () = tokio::time::sleep(PULSE) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminate.recv() => Ok(()),
+    }
 }

@@ -5,11 +5,12 @@ use std::{
     path::Path,
     str::FromStr,
     sync::Arc,
+    time::Duration,
 };
 
 use semver::Version;
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection, PgConnection, PgPool, SqlitePool,
     migrate::Migrator,
     pool::PoolOptions,
     postgres::PgConnectOptions,
@@ -30,6 +31,9 @@ static LITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The oldest PostgreSQL that serves, as `server_version_num` counts.
 const OLDEST_SERVER: i64 = 130_000;
+
+/// A connection that rested so long is tried before it is used.
+const IDLE: Duration = Duration::from_secs(5);
 
 impl Store {
     /// Opens the database, brings its schema up to date and starts the writers on the present runtime.
@@ -81,6 +85,14 @@ async fn postgres(settings: &Settings) -> Result<PgPool, Error> {
         .max_connections(settings.connections.max(settings.writers + 1))
         .acquire_timeout(settings.acquire_timeout)
         .test_before_acquire(false)
+        .before_acquire(|connection: &mut PgConnection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > IDLE {
+                    connection.ping().await?; // it may have died with a restart of the server
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options.application_name("scomo"))
         .await
         .map_err(Error::database("connect"))?;

@@ -77,7 +77,7 @@ impl Store {
         };
         Ok(Some(Scene {
             device: self.core.device_row(parts.device)?,
-            session: parts.session.map(|raw| self.core.session_row(raw)).transpose()?,
+            session: parts.session.as_ref().map(|raw| self.core.session_row(raw)).transpose()?,
             job: parts.job.map(JobRaw::row).transpose()?,
             inventory: parts.inventory.map(InventoryRaw::row).transpose()?,
         }))

@@ -67,7 +67,7 @@ impl Store {
     /// The session of that key.
     pub async fn session(&self, key: SessionKey) -> Result<Option<SessionRow>, Error> {
         let raw = read!(fetch_optional, self.core, session::LOAD, SessionRaw, key.uuid())?;
-        raw.map(|raw| self.core.session_row(raw)).transpose()
+        raw.map(|raw| self.core.session_row(&raw)).transpose()
     }
 
     /// Deletes at most `limit` sessions that were last used before `before`, and says how many.
@@ -80,7 +80,7 @@ impl Store {
 }
 
 impl Core {
-    pub(super) fn session_row(&self, raw: SessionRaw) -> Result<SessionRow, Error> {
+    pub(super) fn session_row(&self, raw: &SessionRaw) -> Result<SessionRow, Error> {
         const TABLE: &str = "session";
         let key = raw.key;
         let digest = raw.digest.as_deref().map(super::json::digest).transpose();

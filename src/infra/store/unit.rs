@@ -195,6 +195,7 @@ impl Core {
         Ok(())
     }
 
+    #[expect(clippy::cognitive_complexity, reason = "an arm for each write and nothing else")]
     async fn write(&self, conn: &mut Conn<'_>, write: &Write) -> Result<(), Lost> {
         match write {
             Write::DeviceInsert(row) => self.device_insert(conn, row).await,

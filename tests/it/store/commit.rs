@@ -146,6 +146,23 @@ on_each_database! {
         assert_eq!(store.request(asked.key).await.unwrap().unwrap().completed, Some(end));
     }
 
+    async fn an_error_at_commit_leaves_open_what_was_written(db: Database) {
+        let store = db.open().await;
+        let table = "CREATE TABLE late (id BIGINT PRIMARY KEY, of BIGINT REFERENCES late DEFERRABLE INITIALLY DEFERRED)";
+        db.raw(table).await;
+        if db.settings.is_postgres() {
+            let body = "BEGIN INSERT INTO late VALUES (1, 2); RETURN NULL; END";
+            db.raw(&format!("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS '{body}'")).await;
+            db.raw("CREATE TRIGGER late AFTER INSERT ON package FOR EACH ROW EXECUTE FUNCTION late()").await;
+        } else {
+            db.raw("CREATE TRIGGER late AFTER INSERT ON package BEGIN INSERT INTO late VALUES (1, 2); END").await;
+        }
+        let unknown = store.commit(unit([Write::PackagePut(package("p", "1"))])).await;
+        assert!(matches!(unknown, Err(CommitError::Unknown { unit: "test", .. })), "{unknown:?}");
+        put(&store, [Write::DeviceInsert(device("d"))]).await;
+        assert!(store.packages(&device("d").tenant).await.unwrap().is_empty());
+    }
+
     async fn a_closing_store_writes_what_it_took_and_takes_no_more(db: Database) {
         let store = db.open().await;
         let waiting: Vec<_> = (0..100)

@@ -49,7 +49,7 @@ on_each_database! {
         let (one, two) = (request("1"), request("2"));
         let (mut a, mut b, c) = (job(&one, "IMEI:490154203237518"), job(&one, "b"), job(&two, "b"));
         a.created_at = at(1);
-        b.state = "succeeded".to_owned();
+        b.state = "succeeded".into();
         b.finished_at = Some(at(2));
         put(&store, [Write::RequestInsert(one.clone()), Write::RequestInsert(two.clone())]).await;
         put(&store, [&a, &b, &c].map(|job| Write::JobInsert(job.clone()))).await;

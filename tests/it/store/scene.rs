@@ -106,7 +106,7 @@ on_each_database! {
             let found = store.scene(caller(&tenant, &one)).await.unwrap().unwrap().job;
             assert_eq!(found.as_ref(), Some(&job));
             job.active = false;
-            job.state = "succeeded".to_owned();
+            job.state = "succeeded".into();
             job.finished_at = Some(at(9));
             put(&store, [Write::JobPut(job)]).await;
         }

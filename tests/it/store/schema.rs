@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scomo::infra::store::{Error, Settings, Write};
 
 use super::rows::{device, put};
-use crate::support::database::{Database, POSTGRES, on_each_database};
+use crate::support::database::{Database, on_each_database, skipped};
 
 on_each_database! {
     async fn a_binary_older_than_the_schema_allows_does_not_start(db: Database) {
@@ -65,8 +65,7 @@ async fn a_url_that_names_no_database_is_refused() {
 #[tokio::test]
 async fn both_schemas_have_the_same_columns_and_indexes() {
     let Some(pg) = Database::postgres().await else {
-        eprintln!("skipped: {POSTGRES} is not set; tests/run sets it");
-        return;
+        return skipped("both_schemas_have_the_same_columns_and_indexes");
     };
     let lite = Database::sqlite();
     pg.open().await.close().await;

@@ -1,6 +1,6 @@
 //! A fresh database for each test: SQLite in a temporary directory, or one of a PostgreSQL server, dropped afterwards.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, thread};
+use std::{io::Write as _, path::PathBuf, str::FromStr, sync::Arc, thread};
 
 use scomo::{
     infra::{
@@ -119,6 +119,11 @@ impl Drop for Created {
     }
 }
 
+/// Says that a test needs a server; past the harness, which would keep it to itself.
+pub(crate) fn skipped(test: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped on PostgreSQL, {POSTGRES} is not set (tests/run sets it): {test}");
+}
+
 /// Runs one statement on a server.
 pub(crate) async fn run(url: &str, statement: &str) {
     let options = PgConnectOptions::from_str(url).unwrap();
@@ -145,7 +150,7 @@ macro_rules! on_each_database {
             async fn postgres() {
                 match Database::postgres().await {
                     Some(db) => test(db).await,
-                    None => eprintln!("skipped: {} is not set; tests/run sets it", $crate::support::database::POSTGRES),
+                    None => $crate::support::database::skipped(module_path!()),
                 }
             }
         }

@@ -1,14 +1,15 @@
 //! Work to do.
 
 pub(in crate::infra::store) const LEASE: &str = "-- due.lease
-UPDATE due SET lease_token = $1, lease_until = $2, attempts = attempts + 1
-WHERE (errand, subject) IN (
+WITH free AS MATERIALIZED (
     SELECT errand, subject FROM due
-    WHERE errand IN (SELECT jsonb_array_elements_text($4::jsonb)) AND at <= $3 AND (lease_until IS NULL OR
-        lease_until <= $3)
+    WHERE errand IN (SELECT jsonb_array_elements_text($4::jsonb)) AND at <= $3
+        AND (lease_until IS NULL OR lease_until <= $3)
     ORDER BY at LIMIT $5 FOR UPDATE SKIP LOCKED
 )
-RETURNING errand, subject, at, attempts";
+UPDATE due SET lease_token = $1, lease_until = $2, attempts = due.attempts + 1
+FROM free WHERE due.errand = free.errand AND due.subject = free.subject
+RETURNING due.errand, due.subject, due.at, due.attempts";
 
 pub(in crate::infra::store) const RETRY: &str = "-- due.retry
 UPDATE due SET at = $4, lease_token = NULL, lease_until = NULL

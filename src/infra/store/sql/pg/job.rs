@@ -9,9 +9,8 @@ pub(in crate::infra::store) const LIST: &str = "-- job.list
 SELECT id, tenant, request_key, device_id, device_key, state, active, priority, version, event_seq, attempt, body,
     result, created_at, updated_at, deadline_at, finished_at
 FROM job
-WHERE tenant = $1 AND ($2 IS NULL OR request_key = $2) AND ($3 IS NULL OR device_norm = $3) AND ($4 IS NULL OR state
-    = $4)
-    AND (created_at, id) < ($5, $6)
+WHERE tenant = $1 AND ($2 IS NULL OR request_key = $2) AND ($3 IS NULL OR device_norm = $3)
+    AND ($4 IS NULL OR state = $4) AND (created_at, id) < ($5, $6)
 ORDER BY created_at DESC, id DESC LIMIT $7";
 
 pub(in crate::infra::store) const COUNTS: &str = "-- job.counts
