@@ -207,9 +207,15 @@ impl Shared {
         };
         let sessions = self.sessions(device);
         let most_bytes = self.settings.device.limits.message_bytes;
-        let messages =
-            device::routes(sessions, &self.settings.device.paths, most_bytes, Arc::clone(&self.clock), self.metrics.clone());
-        let delivery = Delivery::new(self.store.clone(), self.depot.clone(), Arc::clone(&self.clock), self.metrics.clone());
+        let messages = device::routes(
+            sessions,
+            &self.settings.device.paths,
+            most_bytes,
+            Arc::clone(&self.clock),
+            self.metrics.clone(),
+        );
+        let delivery =
+            Delivery::new(self.store.clone(), self.depot.clone(), Arc::clone(&self.clock), self.metrics.clone());
         let for_devices = device::with_patience(messages, patience).merge(download::routes(delivery));
         let doorkeeper = Doorkeeper::new(&self.settings.admin);
         let api = Api {

@@ -94,7 +94,9 @@ fn scan(order: &[String], dir: &Path, here: &[String], bad: &mut Vec<String>) {
             scan(order, &entry, &path, bad);
             continue;
         }
-        if entry.extension().is_none_or(|e| e != "rs") || (here.is_empty() && ["lib", "main"].contains(&path[0].as_str())) {
+        if entry.extension().is_none_or(|e| e != "rs")
+            || (here.is_empty() && ["lib", "main"].contains(&path[0].as_str()))
+        {
             continue;
         }
         assert_ne!(path.last().unwrap(), "mod", "{}: write foo.rs beside foo/", entry.display());

@@ -113,7 +113,8 @@ impl Store {
     pub async fn known_devices(&self, tenant: &Tenant, norms: &[String]) -> Result<Vec<KnownRow>, Error> {
         let norms = serde_json::to_string(norms).map_err(|source| Error::Json { what: "device names", source })?;
         let rows = read!(fetch_all, self.core, device::KNOWN, KnownRaw, tenant.as_str(), norms)?;
-        let known = |raw: KnownRaw| KnownRow { device_norm: raw.device_norm, key: DeviceKey::new(raw.key), busy: raw.busy };
+        let known =
+            |raw: KnownRaw| KnownRow { device_norm: raw.device_norm, key: DeviceKey::new(raw.key), busy: raw.busy };
         Ok(rows.into_iter().map(known).collect())
     }
 
@@ -226,6 +227,11 @@ impl Core {
 fn lists(row: &DeviceRow) -> Result<(String, String), Error> {
     let json = |source| Error::Json { what: "device", source };
     Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
+}
+
+pub(super) async fn delete(conn: &mut Conn<'_>, key: DeviceKey, version: i64) -> Result<(), Lost> {
+    let found = execute!(conn, device::DELETE, key.uuid(), version)?;
+    Lost::unless_one("device", key.uuid(), found)
 }
 
 /// Where a device's secrets rest.
