@@ -30,6 +30,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// To a server that was not named on the command line.
+    #[must_use]
+    pub const fn new(server: Url, token: Option<String>) -> Self {
+        Self { server, token }
+    }
+
     /// The same for simulated devices, which register themselves.
     #[must_use]
     pub fn admin(&self) -> sim::Admin {

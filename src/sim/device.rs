@@ -37,6 +37,8 @@ pub struct Device {
     report_number: u64,
     report_tries: u32,
     wanted: Option<Reason>,
+    /// The nonce of both directions in the session that is wanted, if its notification resets them.
+    resync: Option<&'static [u8]>,
     session: Option<Session>,
     /// Messages sent in all sessions.
     messages: u32,
@@ -96,6 +98,7 @@ impl Device {
             report_number: 0,
             report_tries: 0,
             wanted: None,
+            resync: None,
             session: None,
             messages: 0,
         }
@@ -119,15 +122,16 @@ impl Device {
         let ignored = match Trigger::read(package0) {
             None => Some("malformed"),
             Some(t) if self.server_id.as_deref().is_some_and(|id| id != t.server_id) => Some("from another server"),
-            Some(t) if !t.is_genuine(self.identity.server_secret.expose(), &self.keys.server_candidates()) => {
-                Some("its digest is wrong")
-            }
             Some(t) if self.is_about(t.session) => Some("the session is under way"),
-            Some(t) => {
-                self.wanted = Some(Reason::Notified(t.session));
-                self.events.push(Event::Notified { session: t.session });
-                None
-            }
+            Some(t) => match self.believes(&t) {
+                Belief::None => Some("its digest is wrong"),
+                belief @ (Belief::Genuine | Belief::Afresh(_)) => {
+                    self.wanted = Some(Reason::Notified(t.session));
+                    self.resync = if let Belief::Afresh(nonce) = belief { Some(nonce) } else { None };
+                    self.events.push(Event::Notified { session: t.session });
+                    None
+                }
+            },
         };
         self.events.extend(ignored.map(|reason| Event::NotificationIgnored { reason }));
     }
@@ -149,10 +153,11 @@ impl Device {
             return None;
         }
         let reason = self.wanted.take()?;
+        let resync = self.resync.take();
         if !self.reports.is_empty() {
             self.report_tries = self.report_tries.saturating_add(1);
         }
-        let mut session = Session::new(self, reason, server_url);
+        let mut session = Session::new(self, reason, server_url, resync);
         self.events.push(Event::SessionOpened { session: session.id().to_owned(), reason });
         let first = session.first(self);
         self.session = Some(session);
@@ -294,6 +299,16 @@ impl Device {
         self.object.layout().area(area)
     }
 
+    /// Whether a notification is genuine (DM 1.x sheet 8.1).
+    fn believes(&self, trigger: &Trigger<'_>) -> Belief {
+        let secret = self.identity.server_secret.expose();
+        if trigger.is_genuine(secret, &self.keys.server_candidates()) {
+            return Belief::Genuine;
+        }
+        let resync = self.profile.auth.resync.nonce().filter(|nonce| trigger.is_genuine(secret, &[nonce]));
+        resync.map_or(Belief::None, Belief::Afresh)
+    }
+
     fn is_about(&self, session: u16) -> bool {
         let wanted = self.wanted == Some(Reason::Notified(session));
         wanted || self.session.as_ref().is_some_and(|s| s.reason() == Reason::Notified(session))
@@ -311,6 +326,16 @@ impl Device {
         }
         Next::Over(end)
     }
+}
+
+/// What a device makes of a notification.
+enum Belief {
+    /// Its digest is wrong.
+    None,
+    /// It is the server's.
+    Genuine,
+    /// It is the server's, and this is the nonce of both directions from now on.
+    Afresh(&'static [u8]),
 }
 
 /// The largest answer that the device reads: what it announced, with room for servers that count a little differently.

@@ -74,8 +74,8 @@ struct Standing {
 }
 
 impl Session {
-    /// A session that has sent nothing yet.
-    pub(super) fn new(device: &mut Device, reason: Reason, server_url: &str) -> Self {
+    /// A session that has sent nothing yet; `resync` is the nonce of both directions, if the notification reset them.
+    pub(super) fn new(device: &mut Device, reason: Reason, server_url: &str, resync: Option<&[u8]>) -> Self {
         let id = match reason {
             Reason::Notified(id) => format!("{id:X}"),
             Reason::Own => {
@@ -85,7 +85,8 @@ impl Session {
             }
         };
         let auth = &device.profile.auth;
-        let nonce = device.keys.client.clone();
+        let resync = resync.map(<[u8]>::to_vec);
+        let nonce = resync.clone().or_else(|| device.keys.client.clone());
         let proves = auth.first_cred && (auth.scheme == Scheme::Basic || nonce.is_some());
         Self {
             id,
@@ -96,7 +97,7 @@ impl Session {
             server_max_obj: None,
             standing: Standing { scheme: auth.scheme, nonce, proves, failures: 0 },
             trusted: auth.server_auth == ServerAuth::None,
-            server_nonce: None,
+            server_nonce: resync,
             server_failures: 0,
             waiting: VecDeque::new(),
             waiting_final: true,
@@ -143,21 +144,9 @@ impl Session {
             return Turn::Close(End::Nonsense { problem });
         }
         self.learn(header);
-        let statuses = message.body.commands.iter().filter_map(|c| match c {
-            Command::Status(status) => Some(status),
-            Command::Alert(_)
-            | Command::Results(_)
-            | Command::Add(_)
-            | Command::Replace(_)
-            | Command::Copy(_)
-            | Command::Delete(_)
-            | Command::Get(_)
-            | Command::Exec(_)
-            | Command::Sequence(_)
-            | Command::Atomic(_)
-            | Command::Other(_) => None,
-        });
-        let statuses: Vec<&Status> = statuses.collect();
+        let all = message.body.commands.iter();
+        let statuses: Vec<&Status> =
+            all.filter_map(|c| if let Command::Status(status) = c { Some(status) } else { None }).collect();
         let commands: Vec<&Command> =
             message.body.commands.iter().filter(|c| !matches!(c, Command::Status(_))).collect();
         if commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data.trim() == "1223")) {

@@ -7,6 +7,7 @@ use reqwest::{Response, StatusCode, header};
 use super::{
     device::{Delivery, answer_limit},
     fleet::Slot,
+    observer::Event,
     profile::Profile,
 };
 use crate::wire::syncml::xml::MIME;
@@ -40,6 +41,7 @@ pub(super) async fn exchange(client: &reqwest::Client, slot: &Slot, message: &De
             Ok(answer) => return Ok(answer),
             Err(problem) => problem,
         };
+        slot.note(Event::Trouble { what: format!("message {}, try {tried}: {}", message.number, problem.text) });
         if problem.is_final || tried >= profile.network.tries {
             return Err(problem.text);
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 pub use sections::{
     Auth, Children, Component, ComponentName, Delays, DevDetail, DevInfo, Download, Faults, Forced, Identity,
-    Installer, Limits, Network, Nonces, Package, Scomo, ServerAuth, SizeUnit, User,
+    Installer, Limits, Network, Nonces, Package, Resync, Scomo, ServerAuth, SizeUnit, User,
 };
 pub use template::{Template, TemplateError};
 

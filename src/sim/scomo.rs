@@ -190,7 +190,7 @@ impl Object {
         if let Some(installer) = self.profile.scomo.installer.get(pkg_id) {
             return installer.components.clone();
         }
-        let (id, version) = pkg_id.rsplit_once('-').unwrap_or((pkg_id, ""));
+        let (id, version) = pkg_id.rsplit_once('@').or_else(|| pkg_id.rsplit_once('-')).unwrap_or((pkg_id, ""));
         vec![ComponentName { id: id.to_owned(), version: version.to_owned() }]
     }
 

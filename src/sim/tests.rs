@@ -12,7 +12,7 @@ use super::{
     observer::End,
     profile::Profile,
 };
-use crate::wire::syncml::{Command, Data, Message, Status, limits::Limits, xml};
+use crate::wire::syncml::{Alert, Command, Data, Message, Status, limits::Limits, xml};
 
 /// A device, and what a server writes to it.
 struct Bench {
@@ -67,7 +67,7 @@ impl Bench {
         self.device.receive(answer.as_bytes())
     }
 
-    /// The codes of the last message's statuses, the SyncHdr's first.
+    /// The codes of the last message's statuses, the `SyncHdr`'s first.
     fn codes(&self) -> Vec<u16> {
         statuses(&self.sent).iter().map(|s| s.code().unwrap()).collect()
     }
@@ -121,6 +121,12 @@ fn read(delivery: &Delivery) -> Message {
 
 fn statuses(message: &Message) -> Vec<&Status> {
     message.body.commands.iter().filter_map(|c| if let Command::Status(s) = c { Some(s) } else { None }).collect()
+}
+
+/// Its generic alerts.
+fn reports(message: &Message) -> Vec<&Alert> {
+    let alerts = message.body.commands.iter().filter_map(|c| if let Command::Alert(a) = c { Some(a) } else { None });
+    alerts.filter(|a| a.data == "1226").collect()
 }
 
 /// An Add or Replace of one leaf.

@@ -60,6 +60,19 @@ mod tests {
     }
 
     #[test]
+    fn the_resync_vectors_of_the_sheet_are_believed() {
+        use crate::sim::profile::Resync;
+        let trigger = "02d800000000a70e646d2e6578616d706c652e6e6574";
+        for (digest, resync) in
+            [("5d00b52542e87c513e2ec301ee88016d", Resync::Zero), ("5b9a1cb8aed81ef792598c0038418fc0", Resync::Literal)]
+        {
+            let whole = bytes(&format!("{digest}{trigger}"));
+            assert!(Trigger::read(&whole).unwrap().is_genuine("srv-pw", &[resync.nonce().unwrap()]));
+        }
+        assert_eq!(Resync::None.nonce(), None);
+    }
+
+    #[test]
     fn a_changed_or_short_notification_is_not() {
         let nonce: Vec<u8> = (0..8).collect();
         let mut changed = vector();

@@ -80,6 +80,8 @@ pub struct Auth {
     pub server_auth: ServerAuth,
     /// Whether the nonces of both directions are told at registration.
     pub nonces: Nonces,
+    /// The nonce of a notification that starts both sides afresh.
+    pub resync: Resync,
     /// Whether the first message of a session carries credentials when the nonce for them is known.
     pub first_cred: bool,
 }
@@ -94,6 +96,7 @@ impl Default for Auth {
             server_secret: None,
             server_auth: ServerAuth::Required,
             nonces: Nonces::Registered,
+            resync: Resync::Zero,
             first_cred: true,
         }
     }
@@ -115,8 +118,31 @@ pub enum ServerAuth {
 pub enum Nonces {
     /// They are part of the device record.
     Registered,
-    /// The first session begins with a challenge, and the first notification's digest uses an empty nonce.
+    /// The first session begins with a challenge, and the first notification's digest uses the resync nonce or an empty one.
     None,
+}
+
+/// Which nonce a device falls back on when the digest of a notification is wrong (DM 1.x sheet 3.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resync {
+    /// Four zero bytes.
+    Zero,
+    /// The ten characters `0x00000000`.
+    Literal,
+    /// None: such a notification is ignored.
+    None,
+}
+
+impl Resync {
+    /// The nonce, if the device falls back on one.
+    pub(in crate::sim) const fn nonce(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Zero => Some(&[0; 4]),
+            Self::Literal => Some(b"0x00000000"),
+            Self::None => None,
+        }
+    }
 }
 
 /// What the device can hold and announces.

@@ -94,6 +94,22 @@ fn a_notified_session_challenges_both_sides_and_obeys() {
 }
 
 #[test]
+fn a_resync_notification_starts_both_sides_afresh() {
+    let mut device = device("auth.server_auth = 'required'");
+    device.notify(&notification(0xA7, &[0; 4]));
+    let first = read(&device.open("https://dm.example.net/dm").unwrap());
+    let digest = cred(Scheme::Md5, "dev-0001", "pw-dev", &[0; 4]).data;
+    assert_eq!(first.header.cred.unwrap().data, digest);
+    let body = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>212</Data></Status>
+        <Get><CmdID>4</CmdID><Item><Target><LocURI>./DevDetail/FwV</LocURI></Target></Item></Get><Final/>";
+    let (_, answer) = going_on(device.receive(&server(1, &server_cred(&[0; 4]), body)));
+    assert_eq!(statuses(&answer).iter().map(|s| s.code().unwrap()).collect::<Vec<_>>(), [212, 200]);
+    let mut wary = super::device("auth.resync = 'none'");
+    wary.notify(&notification(0xA7, &[0; 4]));
+    assert!(!wary.wants_session());
+}
+
+#[test]
 fn a_server_that_cannot_prove_itself_is_refused_and_then_left() {
     let mut bench = Bench::open("auth.server_auth = 'required'");
     let get = format!("{}<Final/>", command("Get", 2, "./DevInfo/Man"));

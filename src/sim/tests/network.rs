@@ -1,7 +1,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -47,6 +47,11 @@ impl Observer for Watch {
     }
 }
 
+/// The same, as the fleet takes it.
+fn watch_of(watch: &Arc<Watch>) -> Arc<dyn Observer> {
+    Arc::<Watch>::clone(watch)
+}
+
 impl Watch {
     fn saw(&self, wanted: impl Fn(&Event) -> bool) -> usize {
         self.0.lock().unwrap().iter().filter(|event| wanted(event)).count()
@@ -58,7 +63,8 @@ impl Watch {
 struct Script {
     says: Vec<String>,
     heard: Mutex<Vec<Bytes>>,
-    seen: Mutex<Vec<String>>,
+    address: OnceLock<SocketAddr>,
+    ranges: Mutex<Vec<String>>,
     posted: Mutex<Vec<String>>,
     payload: Vec<u8>,
     mime: &'static str,
@@ -69,14 +75,10 @@ struct Script {
 impl Script {
     fn alerts(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
-        let messages = heard.iter().map(|body| xml::read(body, &Limits::default()).unwrap());
-        let alerts = messages.flat_map(|m| m.body.commands).filter_map(|c| match c {
-            Command::Alert(a) if a.data == "1226" => {
-                Some(format!("{} {}", a.correlator.unwrap(), a.items[0].data.as_ref().unwrap().text().unwrap()))
-            }
-            _ => None,
-        });
-        alerts.collect()
+        let messages: Vec<Message> = heard.iter().map(|body| xml::read(body, &Limits::default()).unwrap()).collect();
+        let text = |a: &Alert| a.items[0].data.as_ref().unwrap().text().unwrap().to_owned();
+        let line = |a: &Alert| format!("{} {}", a.correlator.clone().unwrap(), text(a));
+        messages.iter().flat_map(reports).map(line).collect()
     }
 }
 
@@ -85,11 +87,18 @@ async fn dm(State(script): State<Arc<Script>>, body: Bytes) -> Response {
     script.heard.lock().unwrap().push(body);
     let (id, session) = (message.header.msg_id.clone(), &message.header.session_id);
     let number: usize = id.parse().unwrap();
-    let is_report = message.body.commands.iter().any(|c| matches!(c, Command::Alert(a) if a.data == "1226"));
-    let statuses: String = message.body.commands.iter().enumerate().filter(|(_, c)| c.name() == "Alert").map(|(at, c)| {
-        format!("<Status><CmdID>{}</CmdID><MsgRef>{id}</MsgRef><CmdRef>{}</CmdRef><Cmd>Alert</Cmd><Data>200</Data></Status>", at + 2, c.cmd_id())
-    }).collect();
-    let says = if is_report { "" } else { script.says.get(number - 1).map_or("", String::as_str) };
+    let status = |(at, c): (usize, &Command)| {
+        let cmd_ref = c.cmd_id();
+        format!(
+            "<Status><CmdID>{}</CmdID><MsgRef>{id}</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>Alert</Cmd><Data>200</Data></Status>",
+            at + 2
+        )
+    };
+    let alerts = message.body.commands.iter().enumerate().filter(|(_, c)| c.name() == "Alert");
+    let statuses = alerts.map(status).collect::<Vec<_>>().concat();
+    let is_report = !reports(&message).is_empty();
+    let says = script.says.get(number - 1).filter(|_| !is_report).cloned().unwrap_or_default();
+    let says = says.replace("PLACE", &format!("http://{}", script.address.get().unwrap()));
     let answer = format!(
         "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>{id}</MsgID><Target><LocURI>{DEVICE}</LocURI></Target>\
          <Source><LocURI>http://x/dm</LocURI></Source></SyncHdr><SyncBody><Status><CmdID>1</CmdID><MsgRef>{id}</MsgRef>\
@@ -102,7 +111,7 @@ async fn dm(State(script): State<Arc<Script>>, body: Bytes) -> Response {
 async fn payload(State(script): State<Arc<Script>>, headers: HeaderMap) -> Response {
     script.gets.fetch_add(1, Ordering::SeqCst);
     let range = headers.get(header::RANGE).map(|r| r.to_str().unwrap().to_owned());
-    script.seen.lock().unwrap().extend(range.clone());
+    script.ranges.lock().unwrap().extend(range.clone());
     let etag = (header::ETAG, "\"v1\"".to_owned());
     let mime = (header::CONTENT_TYPE, script.mime.to_owned());
     match range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()) {
@@ -121,7 +130,7 @@ async fn describe(State(script): State<Arc<Script>>, Path(size): Path<u64>) -> R
         types: vec!["application/x-pkg".to_owned()],
         size,
         object_uri: "/payload".to_owned(),
-        install_notify_uri: Some(format!("http://{}/report", script.seen.lock().unwrap()[0])),
+        install_notify_uri: Some(format!("http://{}/report", script.address.get().unwrap())),
         ..Descriptor::default()
     };
     ([(header::CONTENT_TYPE, descriptor::MIME)], descriptor.write()).into_response()
@@ -147,7 +156,7 @@ async fn devices(State(script): State<Arc<Script>>, request: axum::http::Request
 async fn serve(script: Arc<Script>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    script.seen.lock().unwrap().insert(0, address.to_string());
+    script.address.set(address).unwrap();
     let router = Router::new()
         .route("/dm", post(dm))
         .route("/payload", get(payload))
@@ -162,7 +171,7 @@ async fn serve(script: Arc<Script>) -> SocketAddr {
 }
 
 /// A server with this script, a fleet of the sheet's device, and what is watched of it.
-async fn stage(profile: &str, script: Script) -> (Arc<Script>, Fleet, Arc<Watch>, SocketAddr) {
+async fn stage(profile: &str, script: Script) -> (Arc<Script>, Fleet, Arc<Watch>) {
     let script = Arc::new(script);
     let address = serve(Arc::clone(&script)).await;
     let base = format!(
@@ -171,17 +180,16 @@ async fn stage(profile: &str, script: Script) -> (Arc<Script>, Fleet, Arc<Watch>
     let mut settings = Settings::new(format!("http://{address}/dm"), Profile::parse(&base).unwrap());
     settings.webhook_key = Some(Secret::new("Jefe".to_owned()));
     let watch = Arc::new(Watch::default());
-    let fleet =
-        Fleet::start(settings, Arc::new(Stopped), &mut Seeded::new([5; 32]), Arc::clone(&watch) as _).await.unwrap();
-    (script, fleet, watch, address)
+    let fleet = Fleet::start(settings, Arc::new(Stopped), &mut Seeded::new([5; 32]), watch_of(&watch)).await.unwrap();
+    (script, fleet, watch)
 }
 
-/// A script that makes the device run a download operation on this URL path of the server itself.
-fn download(operation: &str, payload: &[u8]) -> Script {
+/// A script that makes the device run a download operation on this path of the same server.
+fn download(operation: &str, payload: &[u8], path: &str) -> Script {
     let says = [
         put("Add", 2, D, "node", ""),
         put("Add", 3, &format!("{D}/PkgID"), "chr", "net.example.player-1.7"),
-        put("Add", 4, &format!("{D}/PkgURL"), "chr", "PLACE"),
+        put("Add", 4, &format!("{D}/PkgURL"), "chr", &format!("PLACE{path}")),
         put("Add", 5, &format!("{D}/Operations"), "node", ""),
         put("Add", 6, &format!("{D}/Operations/{operation}"), "null", ""),
         exec(7, &format!("{D}/Operations/{operation}")),
@@ -189,18 +197,9 @@ fn download(operation: &str, payload: &[u8]) -> Script {
     Script { says: vec![says.concat()], payload: payload.to_vec(), mime: "application/x-pkg", ..Script::default() }
 }
 
-async fn run(profile: &str, mut script: Script, url: &str) -> (Arc<Script>, Fleet, Arc<Watch>) {
-    // The server's address is known only when it listens, so the URL goes through one more server of the same script.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    script.says[0] = script.says[0].replace("PLACE", &format!("http://{address}{url}"));
-    let (script, fleet, watch, _) = stage(profile, script).await;
-    let files = Router::new()
-        .route("/payload", get(payload))
-        .route("/dd/{size}", get(describe))
-        .route("/gone", get(async || StatusCode::GONE))
-        .with_state(Arc::clone(&script));
-    tokio::spawn(async move { axum::serve(listener, files).await });
+/// Lets the device play the script until nothing is left to do.
+async fn run(profile: &str, script: Script) -> (Arc<Script>, Fleet, Arc<Watch>) {
+    let (script, fleet, watch) = stage(profile, script).await;
     fleet.device(DEVICE).unwrap().start_session();
     fleet.idle().await;
     (script, fleet, watch)
@@ -209,7 +208,7 @@ async fn run(profile: &str, mut script: Script, url: &str) -> (Arc<Script>, Flee
 #[tokio::test]
 async fn a_described_package_is_fetched_checked_installed_and_reported_twice() {
     let bytes = vec![7; 100_000];
-    let (script, fleet, watch) = run("", download("DownloadInstall", &bytes), "/dd/100000").await;
+    let (script, fleet, watch) = run("", download("DownloadInstall", &bytes, "/dd/100000")).await;
     let snapshot = fleet.device(DEVICE).unwrap().snapshot();
     assert_eq!(snapshot.delivered[0].sha256, Some(Digest::of(&bytes)));
     assert!(snapshot.component("net.example.player").unwrap().active);
@@ -226,7 +225,7 @@ async fn a_described_package_is_fetched_checked_installed_and_reported_twice() {
 
 #[tokio::test]
 async fn a_package_without_a_descriptor_is_the_package() {
-    let (script, fleet, _) = run("", download("Download", b"hello"), "/payload").await;
+    let (script, fleet, _) = run("", download("Download", b"hello", "/payload")).await;
     let package = fleet.device(DEVICE).unwrap().snapshot().delivered[0].clone();
     assert_eq!((package.sha256, package.state), (Some(Digest::of(b"hello")), Some(10)));
     assert!(script.alerts()[0].contains("1200") && script.posted.lock().unwrap().is_empty());
@@ -234,13 +233,13 @@ async fn a_package_without_a_descriptor_is_the_package() {
 
 #[tokio::test]
 async fn a_broken_transfer_is_resumed_where_it_broke() {
-    let bytes: Vec<u8> = (0_u32..2_000_000).flat_map(|n| n.to_be_bytes()).collect();
+    let bytes: Vec<u8> = (0_u32..2_000_000).flat_map(u32::to_be_bytes).collect();
     let size = bytes.len();
     let (script, fleet, _) =
-        run("faults.break_transfer = 65536", download("Download", &bytes), &format!("/dd/{size}")).await;
+        run("faults.break_transfer = 65536", download("Download", &bytes, &format!("/dd/{size}"))).await;
     assert_eq!(fleet.device(DEVICE).unwrap().snapshot().delivered[0].sha256, Some(Digest::of(&bytes)));
     assert_eq!(script.gets.load(Ordering::SeqCst), 2);
-    assert!(script.seen.lock().unwrap().last().unwrap().starts_with("bytes="));
+    assert!(script.ranges.lock().unwrap()[0].starts_with("bytes="));
 }
 
 #[tokio::test]
@@ -252,7 +251,7 @@ async fn what_is_not_as_described_or_not_there_is_not_kept() {
         ("/payload", "limits.storage = 4", "1404", None),
         ("/dd/5", "result = [{ operation = 'DownloadInstall', code = 1405 }]", "1405", Some("952")),
     ] {
-        let (script, fleet, _) = run(profile, download("DownloadInstall", b"hello"), url).await;
+        let (script, fleet, _) = run(profile, download("DownloadInstall", b"hello", url)).await;
         assert!(script.alerts()[0].contains(code), "{url}: {:?}", script.alerts());
         assert!(fleet.device(DEVICE).unwrap().snapshot().components.is_empty());
         let posted = script.posted.lock().unwrap().clone();
@@ -263,11 +262,11 @@ async fn what_is_not_as_described_or_not_there_is_not_kept() {
 #[tokio::test]
 async fn a_lost_message_is_repeated_byte_for_byte() {
     let script = Script { says: vec![command("Get", 2, "./DevInfo/Man")], ..Script::default() };
-    let (script, fleet, watch, _) = stage("faults.lose_response = [1]\nfaults.lose_request = [2]", script).await;
+    let (script, fleet, watch) = stage("faults.lose_response = [1]\nfaults.lose_request = [2]", script).await;
     fleet.device(DEVICE).unwrap().start_session();
     fleet.idle().await;
     let heard = script.heard.lock().unwrap();
-    assert_eq!((heard.len(), &heard[0] == &heard[1]), (3, true));
+    assert_eq!((heard.len(), heard[0] == heard[1]), (3, true));
     assert_eq!(watch.saw(|e| matches!(e, Event::SessionClosed { messages: 2, end: End::Done, .. })), 1);
 }
 
@@ -278,8 +277,7 @@ async fn a_server_that_is_gone_ends_the_session_and_not_the_fleet() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = Settings::new(format!("http://{gone}/dm"), profile);
     let watch = Arc::new(Watch::default());
-    let fleet =
-        Fleet::start(settings, Arc::new(Stopped), &mut Seeded::new([5; 32]), Arc::clone(&watch) as _).await.unwrap();
+    let fleet = Fleet::start(settings, Arc::new(Stopped), &mut Seeded::new([5; 32]), watch_of(&watch)).await.unwrap();
     fleet.device(DEVICE).unwrap().start_session();
     fleet.idle().await;
     assert_eq!(watch.saw(|e| matches!(e, Event::SessionClosed { end: End::Lost { .. }, .. })), 1);
@@ -287,9 +285,9 @@ async fn a_server_that_is_gone_ends_the_session_and_not_the_fleet() {
 
 #[tokio::test]
 async fn a_genuine_notification_opens_its_session_once() {
-    let (script, fleet, watch, _) = stage("", Script::default()).await;
+    let (script, fleet, watch) = stage("", Script::default()).await;
     let admin = Admin {
-        url: format!("http://{}", script.seen.lock().unwrap()[0]).parse().unwrap(),
+        url: format!("http://{}", script.address.get().unwrap()).parse().unwrap(),
         token: Some(Secret::new("token".into())),
     };
     fleet.register(&admin).await.unwrap();
@@ -322,7 +320,8 @@ async fn a_genuine_notification_opens_its_session_once() {
 
 #[tokio::test]
 async fn devices_register_and_register_again() {
-    let (script, fleet, _, address) = stage("tags = ['lab']", Script::default()).await;
+    let (script, fleet, _) = stage("tags = ['lab']", Script::default()).await;
+    let address = script.address.get().unwrap();
     let mut admin = Admin { url: format!("http://{address}/").parse().unwrap(), token: None };
     assert!(matches!(fleet.register(&admin).await, Err(RegisterError::Refused { status: 401, .. })));
     admin.token = Some(Secret::new("token".to_owned()));

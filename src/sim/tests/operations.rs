@@ -35,11 +35,8 @@ fn announce(bench: &mut Bench, operation: &str) {
 /// The first alert 1226 of the next session: Correlator, Source, Data.
 fn report(bench: &mut Bench) -> (Option<String>, String, String) {
     let first = read(&bench.device.open("https://dm.example.net/dm").unwrap());
-    let alert = first.body.commands.iter().find_map(|c| match c {
-        Command::Alert(alert) if alert.data == "1226" => Some(alert),
-        _ => None,
-    });
-    let alert = alert.unwrap();
+    let alerts = reports(&first);
+    let [alert] = alerts[..] else { panic!("{} reports", alerts.len()) };
     let item = &alert.items[0];
     assert_eq!(item.meta.r#type.as_deref(), Some("urn:oma:at:scomo:1.0:OperationComplete"));
     let data = item.data.as_ref().and_then(Data::text).unwrap().to_owned();
@@ -232,11 +229,7 @@ fn an_installer_names_several_components_and_each_reports() {
     let snapshot = bench.device.snapshot();
     assert_eq!(snapshot.components.iter().map(|c| c.version.as_str()).collect::<Vec<_>>(), ["1", ""]);
     let first = read(&bench.device.open("https://dm.example.net/dm").unwrap());
-    let items = first.body.commands.iter().find_map(|c| match c {
-        Command::Alert(alert) if alert.data == "1226" => Some(alert.items.len()),
-        _ => None,
-    });
-    assert_eq!(items, Some(2));
+    assert_eq!(reports(&first)[0].items.len(), 2);
 }
 
 #[test]

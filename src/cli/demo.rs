@@ -1,0 +1,63 @@
+//! `scomo demo`: the main job on the embedded default. The same app as `serve` is started on free ports with a database file, the
+//! embedded bus and the packages at hand, beside it simulated devices; everything goes over the sockets. A flow is `ok` only if
+//! the event that was reported, the device's own tree, and the SHA-256 of the bytes that the device holds agree.
+
+mod play;
+mod script;
+mod stage;
+mod watch;
+
+use clap::Args;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{Failure, Output, output::table};
+use play::Played;
+use stage::Stage;
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Leave server and devices running at the end, and say what to try
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Demo {
+    pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
+        let stage = Stage::set(output).await?;
+        let tracks = script::TRACKS.iter().map(|track| play::track(&stage, track));
+        let flows: Vec<Played> = join_all(tracks).await.into_iter().flatten().collect();
+        stage.watch.finish();
+        let failed = flows.iter().filter(|flow| !flow.ok).count();
+        print(&flows, output)?;
+        if self.keep {
+            stage.keep(output).await?;
+        }
+        stage.strike().await;
+        if failed == 0 { Ok(()) } else { Err(Failure::Work(format!("{failed} of {} flows failed", flows.len()))) }
+    }
+}
+
+fn print(flows: &[Played], output: Output) -> Result<(), Failure> {
+    if output.json() {
+        return output.value(&json!({ "flows": flows }));
+    }
+    let rows: Vec<_> = flows.iter().map(|flow| json!(flow)).collect();
+    let columns = [
+        ("CLAUSE", "/clause"),
+        ("FLOW", "/title"),
+        ("PRIMITIVE", "/primitive"),
+        ("PACKAGE", "/package"),
+        ("DELIVERY", "/delivery"),
+        ("BYTES", "/bytes"),
+        ("MESSAGES", "/messages"),
+        ("MS", "/ms"),
+        ("OUTCOME", "/outcome"),
+        ("OK", "/ok"),
+    ];
+    output.line(&table(&rows, &columns))?;
+    for flow in flows.iter().filter(|flow| !flow.ok) {
+        output.line(&format!("{} {}: {}", flow.clause, flow.title, flow.why.join("; ")))?;
+    }
+    Ok(())
+}

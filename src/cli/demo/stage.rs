@@ -1,0 +1,146 @@
+//! The stage of the demo: the app on free ports, a fleet of devices, and a client that reads the bus.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{sync::watch, task::JoinHandle};
+use url::Url;
+
+use super::watch::Watch;
+use crate::{
+    cli::{Client, Connection, Failure, Output},
+    infra::{
+        system::{SystemClock, SystemMint},
+        telemetry,
+    },
+    model::secret::Secret,
+    server::{app::App, config::Settings},
+    sim::{self, Fleet, Profile},
+};
+
+/// The devices.
+const DEVICES: &str = include_str!("devices.toml");
+/// What differs from the defaults: free ports, no patience with silence, and a class for devices that know no descriptors.
+const SETTINGS: &str = r#"
+[device]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[ops]
+listen = "127.0.0.1:0"
+[log]
+level = "error"
+[[device_class]]
+name = "no-descriptors"
+match = "dev.man == 'Contoso' && dev.mod.startsWith('Meter-')"
+[device_class.scomo]
+alternate = "package"
+"#;
+
+/// Everything that the demo plays on.
+pub(super) struct Stage {
+    app: App,
+    pub(super) fleet: Fleet,
+    pub(super) client: Client,
+    pub(super) watch: Arc<Watch>,
+    /// The last event of each request's job, by request id, and its terminal event once there is one.
+    pub(super) ended: watch::Receiver<BTreeMap<String, Value>>,
+    reader: JoinHandle<()>,
+    /// Holds the database; removed at the end.
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Starts everything.
+    pub(super) async fn set(output: Output) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new().prefix("scomo-demo-").tempdir()?;
+        let signing = sim_secret();
+        let settings = settings(folder.path(), &signing)?;
+        // A process that plays the demo twice, as tests do, has its logging already.
+        let _ = telemetry::init(&settings.log);
+        let server_id = settings.device.server_id.clone();
+        let app = App::start(settings).await?;
+        let watch = Arc::new(Watch::new(output));
+        let mut fleet = sim::Settings::new(format!("http://{}/dm", app.device), Profile::parse(DEVICES).context("the demo's devices")?);
+        fleet.webhook_key = Some(signing);
+        fleet.server_id = Some(server_id);
+        let observer: Arc<dyn sim::Observer> = Arc::<Watch>::clone(&watch);
+        let fleet = Fleet::start(fleet, Arc::new(SystemClock), &mut SystemMint::new(), observer).await.context("the devices")?;
+        let admin = Url::parse(&format!("http://{}", app.admin)).context("the admin address")?;
+        let connection = Connection::new(admin, None);
+        fleet.register(&connection.admin()).await.context("the devices could not be registered")?;
+        let client = Client::new(connection)?;
+        let (sender, ended) = watch::channel(BTreeMap::new());
+        let reader = tokio::spawn(read(client.clone(), sender));
+        Ok(Self { app, fleet, client, watch, ended, reader, folder })
+    }
+
+    /// Leaves everything running until the user has seen enough.
+    pub(super) async fn keep(&self, output: Output) -> Result<(), Failure> {
+        if !output.json() {
+            let device = self.fleet.ids().next().unwrap_or_default().to_owned();
+            let server = format!("http://{}", self.app.admin);
+            output.line(&format!(
+                "\nServer and devices go on until Ctrl-C. In another terminal try:\n\n  \
+                 export SCOMO_SERVER={server}\n  \
+                 scomo device list\n  \
+                 scomo job list\n  \
+                 scomo select --device {device} --package org.example.sine\n  \
+                 scomo request submit --device {device} --package org.example.adder --action install\n  \
+                 curl -s '{server}/api/v1/events?after=0'\n  \
+                 curl -s http://{}/metrics",
+                self.app.ops
+            ))?;
+        }
+        Ok(tokio::signal::ctrl_c().await?)
+    }
+
+    /// Stops everything and leaves nothing behind.
+    pub(super) async fn strike(self) {
+        self.reader.abort();
+        self.fleet.shutdown().await;
+        self.app.stop().await;
+        drop(self.folder);
+    }
+}
+
+/// Follows the bus and keeps each job's terminal event by its request's id.
+async fn read(client: Client, ended: watch::Sender<BTreeMap<String, Value>>) {
+    let query = [("after", "0".to_owned())];
+    let Ok(events) = client.events(&query).await else { return };
+    let mut events = std::pin::pin!(events);
+    while let Some(Ok((_, event))) = events.next().await {
+        let data = event.get("data").cloned().unwrap_or_default();
+        let is_end = data.get("result").is_some_and(|result| !result.is_null());
+        if let (true, Some(id)) = (is_end, data.get("request_id").and_then(Value::as_str)) {
+            ended.send_modify(|all| {
+                all.insert(id.to_owned(), data.clone());
+            });
+        }
+    }
+}
+
+/// The settings of the app: defaults, the demo's, and what the environment says.
+fn settings(folder: &Path, signing: &Secret) -> Result<Settings, Failure> {
+    let file = folder.join("scomo.toml");
+    std::fs::write(&file, SETTINGS)?;
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| name.into_string().ok().zip(value.into_string().ok());
+    let mut environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+    let database = format!("sqlite://{}", folder.join("scomo.db").display());
+    environment.entry("SCOMO__DATABASE__URL".to_owned()).or_insert(database);
+    environment.insert("SCOMO__WEBHOOK__SIGNING_KEY".to_owned(), signing.expose().to_owned());
+    if let (false, Some(source)) = (Path::new("packages").is_dir(), environment.get("CARGO_MANIFEST_DIR")) {
+        let packages = Path::new(source).join("packages").display().to_string();
+        environment.entry("SCOMO__DEPOT__URL".to_owned()).or_insert(packages);
+    }
+    let settings = Settings::load(Some(&file), &environment);
+    settings.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))
+}
+
+/// A key that only this demo's server and devices know.
+fn sim_secret() -> Secret {
+    Secret::new(crate::model::clock::Mint::token(&mut SystemMint::new(), 32))
+}

@@ -1,0 +1,214 @@
+//! What runs: sessions and operations, a task a device and only while there is something to do.
+
+use std::{future::Future, sync::Arc};
+
+use super::{Inner, Slot};
+use crate::{
+    sim::{
+        device::{Delivery, Next},
+        net,
+        observer::{End, Event},
+        scomo::Work,
+        transfer::Transfer,
+    },
+    wire::descriptor::InstallNotify,
+};
+
+impl Inner {
+    /// A device by its id.
+    pub(in crate::sim) fn slot(&self, id: &str) -> Option<Arc<Slot>> {
+        self.slots.get(id).map(Arc::clone)
+    }
+
+    /// Takes a notification to its device; one that is delivered twice is one.
+    pub(in crate::sim) fn notified(self: &Arc<Self>, slot: &Arc<Slot>, key: Option<&str>, package0: &[u8]) {
+        {
+            let mut state = slot.lock();
+            if key.is_some() && state.notification.as_deref() == key {
+                return;
+            }
+            state.notification = key.map(str::to_owned);
+            state.device.notify(package0);
+        }
+        self.tell(slot);
+        self.talk(slot);
+    }
+
+    /// Tells the observer what has happened on a device.
+    fn tell(&self, slot: &Slot) {
+        let (id, events) = {
+            let mut state = slot.lock();
+            (state.device.id().to_owned(), state.device.take_events())
+        };
+        for event in &events {
+            self.observer.told(&id, event);
+        }
+    }
+
+    fn tell_one(&self, slot: &Slot, event: Event) {
+        slot.note(event);
+        self.tell(slot);
+    }
+
+    /// Starts the task that holds a device's sessions, unless it runs or nothing is wanted.
+    pub(super) fn talk(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let starts = {
+            let mut state = slot.lock();
+            let starts = !state.talking && state.device.wants_session();
+            state.talking |= starts;
+            starts
+        };
+        if starts {
+            let (inner, slot) = (Arc::clone(self), Arc::clone(slot));
+            self.spawn(async move { inner.sessions(&slot).await });
+        }
+    }
+
+    /// Starts the task that runs a device's operations, unless it runs or there are none.
+    fn work(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let starts = {
+            let mut state = slot.lock();
+            let starts = !state.working && state.device.has_work();
+            state.working |= starts;
+            starts
+        };
+        if starts {
+            let (inner, slot) = (Arc::clone(self), Arc::clone(slot));
+            self.spawn(async move { inner.operations(&slot).await });
+        }
+    }
+
+    /// Runs a task that counts as under way until it ends or the fleet stops.
+    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        self.under_way.send_modify(|count| *count = count.saturating_add(1));
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = inner.stop.cancelled() => {}
+                () = task => {}
+            }
+            inner.under_way.send_modify(|count| *count = count.saturating_sub(1));
+        });
+    }
+
+    /// Holds one session after the other, as long as the device wants any.
+    async fn sessions(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let network = slot.profile().network.clone();
+        let mut failed = 0_u32;
+        loop {
+            let first = {
+                let mut state = slot.lock();
+                let first = state.device.open(&self.server_url);
+                state.talking = first.is_some();
+                first
+            };
+            let Some(first) = first else { return };
+            let end = self.session(slot, first).await;
+            self.work(slot);
+            if end.is_regular() {
+                failed = 0;
+            } else if slot.lock().device.wants_session() {
+                failed = failed.saturating_add(1);
+                net::wait(network.backoff, failed).await;
+            }
+        }
+    }
+
+    /// Holds one session.
+    async fn session(&self, slot: &Slot, first: Delivery) -> End {
+        let started = self.clock.now();
+        let delay = slot.profile().delays.message;
+        let mut message = first;
+        let mut last = (String::new(), 0);
+        let end = loop {
+            self.tell(slot);
+            last = slot.lock().device.session().map_or(last, |(id, sent)| (id.to_owned(), sent));
+            net::pause(delay).await;
+            let answer = match self.connections.acquire().await {
+                Ok(_permit) => net::exchange(&self.client, slot, &message).await,
+                Err(_) => return End::Broken,
+            };
+            let next = match (answer, message.last.take()) {
+                (_, Some(end)) => slot.lock().device.hang_up(end),
+                (Err(problem), None) => slot.lock().device.hang_up(End::Lost { problem }),
+                (Ok(answer), None) => {
+                    let (sent, received) = (message.body.len(), answer.len());
+                    let (session, messages) = last.clone();
+                    self.tell_one(slot, Event::Exchanged { session, messages, sent, received });
+                    slot.lock().device.receive(&answer)
+                }
+            };
+            match next {
+                Next::Send(next) => message = next,
+                Next::Over(end) => break end,
+            }
+        };
+        let took = self.clock.now().since(started);
+        let (session, messages) = last;
+        self.tell_one(slot, Event::SessionClosed { session, messages, took, end: end.clone() });
+        end
+    }
+
+    /// Runs one operation after the other.
+    async fn operations(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let delays = slot.profile().delays.clone();
+        loop {
+            let work = {
+                let mut state = slot.lock();
+                let work = state.device.take_work();
+                state.working = work.is_some();
+                work
+            };
+            let Some(work) = work else { return };
+            net::pause(delays.operation).await;
+            self.operation(slot, &work).await;
+            net::pause(delays.report).await;
+            slot.lock().device.want_session();
+            self.talk(slot);
+        }
+    }
+
+    async fn operation(&self, slot: &Slot, work: &Work) {
+        let Some(url) = work.url.as_deref() else {
+            slot.lock().device.complete(work, None);
+            return self.tell(slot);
+        };
+        let profile = slot.profile();
+        let tell = |event| self.tell_one(slot, event);
+        let transfer = Transfer {
+            client: &self.client,
+            user_agent: &profile.user_agent,
+            tries: profile.network.tries,
+            backoff: profile.network.backoff,
+            storage: profile.limits.storage,
+            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().broke, true)),
+            tell: &tell,
+        };
+        let (outcome, report, notify) = match self.limited(transfer.fetch(url)).await {
+            Ok(fetched) => {
+                slot.lock().device.downloaded(work);
+                net::pause(profile.delays.install).await;
+                (Ok(fetched.received), InstallNotify::SUCCESS, fetched.notify)
+            }
+            Err(failure) => {
+                tell(Event::TransferFailed { what: url.to_owned(), reason: failure.reason });
+                (Err(failure.code), failure.report, failure.notify)
+            }
+        };
+        let was_stored = outcome.is_ok();
+        let code = slot.lock().device.complete(work, Some(outcome));
+        self.tell(slot);
+        let Some(notify) = notify else { return };
+        let report = if was_stored && code >= 1300 { InstallNotify::DEVICE_ABORTED } else { report };
+        if let Err(problem) = self.limited(transfer.report(&notify, report)).await {
+            tell(Event::Trouble { what: format!("the status report {report} was not taken: {problem}") });
+        }
+    }
+
+    /// Waits for a free connection first.
+    async fn limited<T>(&self, task: impl Future<Output = T> + Send) -> T {
+        // The semaphore is never closed; without a permit the task would run all the same.
+        let _permit = self.connections.acquire().await;
+        task.await
+    }
+}
