@@ -8,6 +8,7 @@ mod demo;
 mod device;
 mod failure;
 mod job;
+mod migrate;
 mod output;
 mod package;
 mod progress;
@@ -49,6 +50,9 @@ enum Command {
         after_help = "Example:\n  scomo serve --config scomo.toml\n  SCOMO__DEVICE__LISTEN=127.0.0.1:9000 scomo serve"
     )]
     Serve(serve::Serve),
+    /// Bring the database's schema up to date, without serving; `serve` does so too
+    #[command(after_help = "Example:\n  scomo migrate --config scomo.toml")]
+    Migrate(migrate::Migrate),
     /// Run simulated devices against a server
     #[command(after_help = "Example:\n  scomo simulate --profile phones.toml --count 10")]
     Simulate(simulate::Simulate),
@@ -97,6 +101,7 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Demo(demo) => demo.run(output).await,
         Command::Serve(serve) => serve.run().await,
+        Command::Migrate(migrate) => migrate.run(output).await,
         Command::Simulate(simulate) => simulate.run(output).await,
         Command::Decode(decode) => decode.run(output),
         Command::Request(request) => request.run(output).await,

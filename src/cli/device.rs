@@ -86,14 +86,16 @@ pub(super) struct Name {
     connection: Connection,
 }
 
-const MEMBERS: [Column; 7] = [
+const MEMBERS: [Column; 9] = [
     ("device", "/id"),
     ("user", "/user"),
     ("scheme", "/scheme"),
     ("class", "/class"),
     ("addresses", "/addresses"),
     ("tags", "/tags"),
-    ("info", "/info"),
+    ("told", "/dev_info"),
+    ("details", "/dev_detail"),
+    ("installed", "/installed"),
 ];
 
 impl Command {
@@ -152,8 +154,8 @@ impl List {
         let columns = [
             ("DEVICE", "/id"),
             ("SCHEME", "/scheme"),
-            ("MAKER", "/info/man"),
-            ("MODEL", "/info/mod"),
+            ("MAKER", "/dev_info/man"),
+            ("MODEL", "/dev_info/mod"),
             ("TAGS", "/tags"),
         ];
         output.list(&devices, "devices", &columns, "No devices.")?;

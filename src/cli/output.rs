@@ -90,7 +90,7 @@ impl Output {
 #[must_use]
 pub(super) fn table(rows: &[Value], columns: &[Column]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     table.add_rows(rows.iter().map(|row| columns.iter().map(|(_, at)| cell(row, at)).collect::<Vec<_>>()));
     table.trim_fmt()

@@ -52,7 +52,9 @@ impl Command {
             Self::Show(name) => name.show(output).await,
             Self::Watch(name) => {
                 let Name { request_id, source, connection } = name;
-                watch::watch(&Client::new(connection)?, &source, &request_id, output).await
+                let client = Client::new(connection)?;
+                let cursor = watch::cursor(&client).await?;
+                watch::watch(&client, &source, &request_id, cursor, output).await
             }
             Self::Cancel(name) => name.cancel(output).await,
         }

@@ -1,6 +1,11 @@
 //! `scomo serve`: reads the settings and runs the service until it is told to stop.
 
-use std::{collections::BTreeMap, env, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -20,15 +25,21 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        // A variable that is not text cannot be a setting.
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            name.into_string().ok().zip(value.into_string().ok())
-        };
-        let environment: BTreeMap<String, String> = env::vars_os().filter_map(text).collect();
-        let settings = Settings::load(self.config.as_deref(), &environment);
-        let settings = settings.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
-        telemetry::init(&settings.log).map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
-        app::serve(settings).await.context("the service stopped")?;
-        Ok(())
+        let settings = settings(self.config.as_deref())?;
+        telemetry::init(&settings.log).map_err(|error| usage(error.into()))?;
+        Ok(app::serve(settings).await.context("the service stopped")?)
     }
+}
+
+/// The settings of a file, or the defaults, under this process's environment.
+pub(super) fn settings(config: Option<&Path>) -> Result<Settings, Failure> {
+    // A variable that is not text cannot be a setting.
+    let text = |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+    let environment: BTreeMap<String, String> = env::vars_os().filter_map(text).collect();
+    Settings::load(config, &environment).map_err(|error| usage(error.into()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn usage(error: anyhow::Error) -> Failure {
+    Failure::Usage(format!("{error:#}"))
 }

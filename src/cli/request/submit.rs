@@ -109,15 +109,16 @@ impl Submit {
             Some(file) => read(file)?,
             None => serde_json::to_vec(&self.wish.request()).context("the request cannot be written")?,
         };
+        let cursor = if self.watch { Some(watch::cursor(&client).await?) } else { None };
         let answer = client.post(&["requests"], body).await?;
         if !(self.watch && output.json()) {
             let members = [("request", "/request_id"), ("source", "/source"), ("state", "/state"), ("jobs", "/counts")];
             output.record(&answer, &members)?;
         }
-        match (self.watch, named(&answer, "/source"), named(&answer, "/request_id")) {
-            (true, Some(source), Some(id)) => watch::watch(&client, source, id, output).await,
-            (true, ..) => Err(Failure::Work("the server did not say what it calls the request".to_owned())),
-            (false, ..) => Ok(()),
+        match (cursor, named(&answer, "/source"), named(&answer, "/request_id")) {
+            (Some(cursor), Some(source), Some(id)) => watch::watch(&client, source, id, cursor, output).await,
+            (Some(_), ..) => Err(Failure::Work("the server did not say what it calls the request".to_owned())),
+            (None, ..) => Ok(()),
         }
     }
 }

@@ -10,14 +10,23 @@ use crate::cli::{Client, Failure, Output, output::cell};
 /// How often a lost event stream is taken up again before giving up.
 const ATTEMPTS: usize = 5;
 
-/// Prints the request's events until it is complete.
+/// The events' end: to be asked before a request is looked at or submitted, so that nothing in between is missed.
+pub(super) async fn cursor(client: &Client) -> Result<String, Failure> {
+    Ok(cell(&client.get(&["events"], &[("after", "end".to_owned())]).await?, "/next"))
+}
+
+/// Prints the request's events behind `cursor` until it is complete.
 ///
 /// # Errors
 /// [`Failure::Work`] if a job did not succeed.
-pub(super) async fn watch(client: &Client, source: &str, request_id: &str, output: Output) -> Result<(), Failure> {
+pub(super) async fn watch(
+    client: &Client,
+    source: &str,
+    request_id: &str,
+    mut cursor: String,
+    output: Output,
+) -> Result<(), Failure> {
     let path = ["requests", source, request_id];
-    // The events' end is asked before the request is looked at, so that what happens in between is not missed.
-    let mut cursor = cell(&client.get(&["events"], &[("after", "end".to_owned())]).await?, "/next");
     let mut lost = 0;
     loop {
         let request = client.get(&path, &[]).await?;

@@ -229,6 +229,11 @@ fn lists(row: &DeviceRow) -> Result<(String, String), Error> {
     Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
 }
 
+pub(super) async fn delete(conn: &mut Conn<'_>, key: DeviceKey, version: i64) -> Result<(), Lost> {
+    let found = execute!(conn, device::DELETE, key.uuid(), version)?;
+    Lost::unless_one("device", key.uuid(), found)
+}
+
 /// Where a device's secrets rest.
 const SECRETS: Place = Place { table: "device", column: "secrets" };
 

@@ -10,7 +10,7 @@ use crate::model::{
 use super::{
     Conflict, Core, Error,
     conn::Conn,
-    device::{DeviceRow, InventoryRow},
+    device::{self, DeviceRow, InventoryRow},
     due::{self, Again, Due, Earliest, Lease},
     event::{self, EventRow},
     grant::{self, GrantRow},
@@ -38,6 +38,13 @@ pub enum Write {
     DeviceInsert(DeviceRow),
     /// Changes a device; its name and tenant stay. [`Conflict::Stale`]
     DevicePut(DeviceRow),
+    /// Forgets a device with its sessions and its inventory; its jobs stay, without it. [`Conflict::Stale`]
+    DeviceDelete {
+        /// Which.
+        key: DeviceKey,
+        /// The version that was read.
+        version: i64,
+    },
     /// Stores an inventory in place of the last.
     InventoryPut(InventoryRow),
     /// Begins a session.
@@ -200,6 +207,7 @@ impl Core {
         match write {
             Write::DeviceInsert(row) => self.device_insert(conn, row).await,
             Write::DevicePut(row) => self.device_put(conn, row).await,
+            Write::DeviceDelete { key, version } => device::delete(conn, *key, *version).await,
             Write::InventoryPut(row) => self.inventory_put(conn, row).await,
             Write::SessionInsert(row) => self.session_insert(conn, row).await,
             Write::SessionPut(row) => self.session_put(conn, row).await,

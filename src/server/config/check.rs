@@ -83,15 +83,13 @@ impl Settings {
             ("job.patience.user", self.job.patience.user),
             ("job.patience.report", self.job.patience.report),
             ("webhook.timeout", self.webhook.timeout),
+            ("retention.events", self.retention.events),
             ("limits.request_timeout", self.limits.request_timeout),
         ];
         for (key, span) in positive {
             if span == Duration::ZERO {
                 complain(key, "must be longer than nothing".to_owned());
             }
-        }
-        if self.retention.requests < Duration::from_hours(90 * 24) {
-            complain("retention.requests", "identities must outlive their request by 90 days or more".to_owned());
         }
         for (key, count) in
             [("device.connections", self.device.connections), ("limits.connections", self.limits.connections)]

@@ -223,9 +223,6 @@ pub struct Retention {
     /// How long events can be read.
     #[serde(with = "span")]
     pub events: Duration,
-    /// How long complete requests and their jobs are kept; their identities live as long.
-    #[serde(with = "span")]
-    pub requests: Duration,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, patch, post},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/jobs/{id}", read(get(jobs::show)))
         .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
         .route("/devices", read(get(devices::list)).merge(operate(post(devices::add))))
-        .route("/devices/{id}", read(get(devices::show)).merge(operate(axum::routing::patch(devices::change))))
+        .route("/devices/{id}", read(get(devices::show)).merge(operate(patch(devices::change).delete(devices::remove))))
         .route("/packages", read(get(packages::list)))
         .route("/packages/{id}", read(get(packages::versions)))
         .route("/packages/{id}/{version}", read(get(packages::show)))

@@ -130,3 +130,89 @@ async fn converse(stream: TcpStream, router: Router, bounds: Bounds, stop: Cance
         debug!(%error, "A connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::Notify,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        connections: 2,
+        idle: Duration::from_secs(20),
+        drain: Duration::from_secs(20),
+        title_case_headers: true,
+    };
+
+    async fn served(router: Router, bounds: Bounds) -> (TcpStream, CancellationToken, JoinHandle<()>) {
+        let listener = Listener::bind("device", ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.address().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(listener.serve(router, bounds, Metrics::default(), stop.clone()));
+        (TcpStream::connect(address).await.unwrap(), stop, serving)
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn header_names_go_out_as_the_setting_says() {
+        for (title_case_headers, expected) in [(true, "\r\nContent-Type: "), (false, "\r\ncontent-type: ")] {
+            let router = Router::new().route("/", get(async || "hello"));
+            let (mut stream, _stop, _serving) = served(router, Bounds { title_case_headers, ..BOUNDS }).await;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let answer = rest(stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(expected), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_is_closed() {
+        let (stream, _stop, _serving) =
+            served(Router::new(), Bounds { idle: Duration::from_millis(10), ..BOUNDS }).await;
+        assert_eq!(rest(stream).await, "");
+    }
+
+    #[tokio::test]
+    async fn an_open_request_ends_before_the_listener_does() {
+        let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (at, wait) = (Arc::clone(&arrived), Arc::clone(&go));
+        let handler = async move || {
+            at.notify_one();
+            wait.notified().await;
+            "whole"
+        };
+        let (mut stream, stop, serving) = served(Router::new().route("/", get(handler)), BOUNDS).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        arrived.notified().await;
+        stop.cancel();
+        go.notify_one();
+        assert!(rest(stream).await.ends_with("whole"));
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_cut() {
+        let arrived = Arc::new(Notify::new());
+        let at = Arc::clone(&arrived);
+        let handler = async move || -> &'static str {
+            at.notify_one();
+            std::future::pending().await
+        };
+        let bounds = Bounds { drain: Duration::from_millis(10), ..BOUNDS };
+        let (mut stream, stop, serving) = served(Router::new().route("/", get(handler)), bounds).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        arrived.notified().await;
+        stop.cancel();
+        serving.await.unwrap();
+        assert_eq!(rest(stream).await, "");
+    }
+}

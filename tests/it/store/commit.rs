@@ -1,7 +1,7 @@
 //! Units: all or nothing, and nobody is harmed by another's failure.
 
 use scomo::{
-    infra::store::{CommitError, Conflict, Unit, Write, request::Completion},
+    infra::store::{CommitError, Conflict, Unit, Write, job::JobRow, request::Completion},
     model::digest::Digest,
 };
 use serde_json::json;
@@ -35,6 +35,24 @@ on_each_database! {
         row.version = 1;
         assert_eq!(store.device(&row.tenant, "IMEI:490154203237518").await.unwrap(), Some(row.clone()));
         assert_eq!(store.inventory(row.key).await.unwrap(), Some(inventory(&row)));
+    }
+
+    async fn a_device_is_forgotten_with_what_was_its_own_and_its_jobs_stay(db: Database) {
+        let store = db.open().await;
+        let (row, asked) = (device("IMEI:490154203237518"), request("r1"));
+        let (talk, work) = (session(&row, "1"), JobRow { device: Some(row.key), ..job(&asked, "IMEI:490154203237518") });
+        let first = [Write::DeviceInsert(row.clone()), Write::InventoryPut(inventory(&row))];
+        put(&store, first).await;
+        let second = [Write::SessionInsert(talk.clone()), Write::RequestInsert(asked), Write::JobInsert(work.clone())];
+        put(&store, second).await;
+        let stale = unit([Write::DeviceDelete { key: row.key, version: row.version + 1 }]);
+        let lost = store.commit(stale).await.unwrap_err();
+        assert_eq!(lost.conflict(), Some(&Conflict::Stale { table: "device", row: row.key.uuid() }));
+        put(&store, [Write::DeviceDelete { key: row.key, version: row.version }]).await;
+        assert_eq!(store.device_by_key(row.key).await.unwrap(), None);
+        assert_eq!(store.inventory(row.key).await.unwrap(), None);
+        assert_eq!(store.session(talk.key).await.unwrap(), None);
+        assert_eq!(store.job(work.id).await.unwrap().unwrap().device, None);
     }
 
     async fn one_failing_unit_harms_no_other(db: Database) {

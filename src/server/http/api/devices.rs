@@ -129,6 +129,28 @@ pub(super) async fn change(
     Err(Problem::new(Code::Unavailable, "the device is busy; try again").into())
 }
 
+/// `DELETE /devices/{id}`: forgets a device; what was under way on it ends as cancelled
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    for _ in 0..ATTEMPTS {
+        let row = find(&api, &caller, &id).await?;
+        let norm = row.device_id.normalised();
+        let unit = Unit::new("device.remove", &norm);
+        match api.store.commit(unit.with(Write::DeviceDelete { key: row.key, version: row.version })).await {
+            Ok(_) => {
+                jobs::orphaned(&api, &caller, &norm).await?;
+                return Ok(StatusCode::NO_CONTENT);
+            }
+            Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(Problem::new(Code::Unavailable, "the device is busy; try again").into())
+}
+
 /// What rules may read of a device as it is known now.
 pub(super) async fn facts(api: &Api, row: &DeviceRow) -> Result<Facts, Refusal> {
     let inventory = inventory(api, row).await?;

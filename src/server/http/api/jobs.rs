@@ -101,7 +101,25 @@ pub(super) async fn cancel(
 
 /// Cancels a job that was read; says whether it was still alive.
 pub(super) async fn stop(api: &Api, caller: &Caller, row: JobRow) -> Result<bool, Refusal> {
-    let note = format!("{} asked to cancel it", caller.name);
+    end(api, caller, row, "asked to cancel it").await
+}
+
+/// Cancels the jobs of a device that was removed.
+pub(super) async fn orphaned(api: &Api, caller: &Caller, device_norm: &str) -> Result<(), Refusal> {
+    let filter = JobFilter { request: None, device_norm: Some(device_norm), state: None };
+    let mut page = Page::first(Page::MOST);
+    loop {
+        let rows = api.store.jobs(&caller.tenant, filter, page).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
+        for row in rows.into_iter().filter(|row| row.finished_at.is_none()) {
+            end(api, caller, row, "removed its device").await?;
+        }
+    }
+}
+
+async fn end(api: &Api, caller: &Caller, row: JobRow, why: &str) -> Result<bool, Refusal> {
+    let note = format!("{} {why}", caller.name);
     let moved = advance(api, row, &note, Event::Cancel, |_| {}).await?;
     if let Some(id) = moved {
         info!(job.id = %id, by = caller.name, "Cancelled job {id}");

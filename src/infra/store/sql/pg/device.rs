@@ -11,6 +11,9 @@ UPDATE device SET version = version + 1, user_name = $3, scheme = $4, class = $5
     secrets = $8, facts = $9, roots = $10, updated_at = $11
 WHERE key = $1 AND version = $2";
 
+pub(in crate::infra::store) const DELETE: &str = "-- device.delete
+DELETE FROM device WHERE key = $1 AND version = $2";
+
 pub(in crate::infra::store) const BY_NAME: &str = "-- device.by_name
 SELECT key, tenant, device_id, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,
     created_at, updated_at
