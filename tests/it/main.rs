@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod interplay;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod store;
