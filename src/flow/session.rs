@@ -287,7 +287,7 @@ fn unit(header: &Header) -> Unit {
 fn malformed(why: &str, header: Option<&Header>) -> Reply {
     let device = header.map(|h| tracing::field::display(&h.device));
     let session = header.map(|h| tracing::field::display(&h.session));
-    tracing::warn!(device.id = device, session.id = session, "Refused a message: {why}");
+    tracing::warn!(device.id = device, session.id = session, why, "Refused a message");
     Reply::bad_request(why)
 }
 

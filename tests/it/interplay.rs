@@ -116,7 +116,10 @@ async fn a_session_takes_up_all_that_is_ready_and_nothing_that_rests() {
     let asked = stage.open("1", "").await;
     assert_eq!(stage.state(&one).await, "in_session");
     stage.refuse_to_the_end(asked).await;
-    assert_eq!((stage.state(&one).await, stage.state(&other).await), ("not_applicable".to_owned(), "not_applicable".to_owned()));
+    assert_eq!(
+        (stage.state(&one).await, stage.state(&other).await),
+        ("not_applicable".to_owned(), "not_applicable".to_owned())
+    );
     assert_eq!(stage.state(&resting).await, "waiting");
 }
 

@@ -96,13 +96,7 @@ impl Work {
     ) -> Result<(), Trouble> {
         let Some(row) = job else { return Ok(()) };
         let id = row.id;
-        let moving = match Moving::of(row) {
-            Ok(moving) => moving,
-            Err(error) => {
-                tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone");
-                return Ok(());
-            }
-        };
+        let Some(moving) = readable(row) else { return Ok(()) };
         if !moving.record.life.is_ready(now) {
             // It rests after a failure; another job may be ready behind it.
             self.freed |= matches!(held, Held::Unproven);
@@ -208,10 +202,8 @@ impl Desk<'_> {
         }
         let norm = self.device.device_id.normalised();
         for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
-            let (id, mut job) = (row.id, Moving::of(row)?);
-            if !job.record.procedure.knows(correlator) {
-                continue;
-            }
+            let id = row.id;
+            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
             if let Some(ending) = Ending::reported(results).filter(|_| !self.is_written(id)) {
                 let event = life::Event::Finished(ending.into());
                 job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
@@ -353,6 +345,14 @@ impl Desk<'_> {
         self.work.freed = true;
         Ok(())
     }
+}
+
+/// A job that can be read; one that cannot is left alone, so that it does not keep its device from all others.
+fn readable(row: JobRow) -> Option<Moving> {
+    let id = row.id;
+    Moving::of(row)
+        .map_err(|error| tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone"))
+        .ok()
 }
 
 /// A job whose session goes on, also if that was given up as lost because the device took its time.

@@ -28,7 +28,7 @@ use scomo::{
     },
     job::life::{Event, Policy},
     model::{
-        clock::{Clock as _, Mint, Timestamp},
+        clock::{Clock, Mint, Timestamp},
         id::{DeviceId, DeviceKey, RequestSource, Tenant},
         secret::Secret,
     },
@@ -37,7 +37,7 @@ use scomo::{
 };
 use serde_json::{Value, json};
 
-use crate::support::database::Database;
+use crate::support::{clock::SetClock, database::Database};
 
 pub(super) const DEVICE: &str = "IMEI:490154203237518";
 
@@ -58,7 +58,7 @@ impl Stage {
     pub(super) async fn set() -> Self {
         let db = Database::sqlite();
         let store = db.open().await;
-        let clock: Arc<dyn scomo::model::clock::Clock> = db.clock.clone();
+        let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(&db.clock);
         let depot = Depot::open(&depot::Settings { url: "packages".to_owned() }).unwrap();
         let catalogue = Catalogue::default();
         catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await.unwrap();
@@ -183,7 +183,7 @@ impl Stage {
 
     /// Runs what is due about jobs, once, and says how much that was.
     pub(super) async fn work_off(&self) -> usize {
-        let due = self.store.lease_due(&[jobs::DUE], 100, Duration::from_secs(60)).await.unwrap();
+        let due = self.store.lease_due(&[jobs::DUE], 100, Duration::from_mins(1)).await.unwrap();
         let count = due.len();
         for leased in due {
             self.wake.run(leased).await.unwrap();
@@ -276,14 +276,14 @@ fn refusal(asked: &Message) -> String {
     let (session, number) = (&asked.header.session_id, &asked.header.msg_id);
     let all = [("0", "SyncHdr", 200)].into_iter();
     let all = all.chain(commands(asked).into_iter().map(|c| (c.cmd_id(), c.name(), 405)));
-    let mut body = String::new();
-    for (at, (reference, name, code)) in all.enumerate() {
-        body += &format!(
+    let status = |(at, (reference, name, code))| {
+        format!(
             "<Status><CmdID>{}</CmdID><MsgRef>{number}</MsgRef><CmdRef>{reference}</CmdRef><Cmd>{name}</Cmd>\
              <Data>{code}</Data></Status>",
             at + 1
-        );
-    }
+        )
+    };
+    let body: String = all.enumerate().map(status).collect();
     message(session, number.parse::<u32>().unwrap() + 1, "", &body)
 }
 

@@ -10,8 +10,11 @@ j.id, j.tenant, j.request_key, j.device_id, j.device_key, j.state, j.active, j.p
     j.finished_at,
 i.device_key, i.body, i.digest, i.read_at
 FROM (
-    SELECT * FROM device WHERE tenant = $1 AND (device_norm = $2 OR user_name = $3)
-    ORDER BY device_norm = $2 DESC, key LIMIT 1
+    SELECT * FROM device WHERE tenant = $1 AND device_norm = $2
+    UNION ALL
+    SELECT * FROM device WHERE tenant = $1 AND user_name = $3
+        AND NOT EXISTS (SELECT 1 FROM device n WHERE n.tenant = $1 AND n.device_norm = $2)
+        AND 1 = (SELECT COUNT(*) FROM (SELECT key FROM device u WHERE u.tenant = $1 AND u.user_name = $3 LIMIT 2) same)
 ) d
 LEFT JOIN LATERAL (
     SELECT * FROM session x
