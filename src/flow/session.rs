@@ -12,6 +12,7 @@
 mod answer;
 mod desk;
 mod grant;
+mod late;
 mod post;
 mod select;
 mod tale;

@@ -1,6 +1,8 @@
 //! The one integration binary, a file per face. `cfg(test)` says so to clippy, which then lets helpers unwrap.
 
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod packages;

@@ -122,6 +122,7 @@ impl<'a> Desk<'a> {
         for event in events {
             self.on(event, post)?;
         }
+        self.late_results().await?;
         self.next_job().await
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Work {
     pub(super) started: bool,
     /// A job came to its end in this message, so that another may follow.
     freed: bool,
+    /// Reports that the job in hand does not wait for.
+    pub(super) unclaimed: Vec<Report>,
     /// Install-notify of the job's last grant.
     posted: Option<u16>,
     pub(super) roots: Vec<Instance>,
@@ -56,6 +58,20 @@ pub(super) enum Held {
     Nothing,
 }
 
+/// A generic alert that reports the end of an operation.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) correlator: Option<Correlator>,
+    pub(super) source: String,
+    pub(super) results: Vec<ReportItem>,
+}
+
+impl From<Report> for Input {
+    fn from(Report { correlator, source, results }: Report) -> Self {
+        Self::Report { correlator, source, results }
+    }
+}
+
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
 
@@ -66,6 +82,7 @@ impl Work {
             job: None,
             started,
             freed: false,
+            unclaimed: Vec::new(),
             posted: None,
             roots,
             inventory,
@@ -105,6 +122,12 @@ impl Work {
             Held::Job(_) | Held::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Whether a report is the one that the job in hand waits for; without a correlator it may be.
+    fn waits_for(&self, report: &Report) -> bool {
+        let awaited = self.record().and_then(|record| record.procedure.awaiting());
+        awaited.is_some() && report.correlator.as_ref().is_none_or(|told| awaited == Some(told))
     }
 
     pub(super) fn record(&self) -> Option<&Record> {
@@ -181,7 +204,11 @@ impl Desk<'_> {
         let codes = codes.join(" ");
         self.note(format!("the device reports {codes} for {source}"));
         self.tale.add(Told::Report { source: source.clone(), codes });
-        self.feed(Input::Report { correlator, source, results })
+        let report = Report { correlator, source, results };
+        if !self.work.waits_for(&report) {
+            self.work.unclaimed.push(report.clone());
+        }
+        self.feed(report.into())
     }
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
@@ -243,7 +270,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn is_written(&self, id: JobId) -> bool {
+    pub(super) fn is_written(&self, id: JobId) -> bool {
         self.work.writes.iter().any(|write| matches!(write, Write::JobPut(row) if row.id == id))
     }
 
