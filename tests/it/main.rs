@@ -9,6 +9,8 @@ mod cli;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod interplay;
