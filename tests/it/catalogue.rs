@@ -41,7 +41,7 @@ const BAD: &[(&str, &str, &str, &str)] = &[
     ("path", "payload.bin", "../payload.bin", ":5:11: `payload`: must be the bare name"),
     ("unknown", "name =", "colour = \"red\"\nname =", ":4:1: `colour`: is no key here"),
     ("later", "name =", "requires = []\nname =", ":4:1: `requires`: is not supported yet"),
-    ("format", "format = 1", "format = 2", ":1:10: `format`: this version reads `format = 1` only"),
+    ("format", "format = 1", "format = 2", ":1:10: `format`: this version reads"),
     ("toml", "name = \"A package\"", "name = \"A package", ":4:"),
     (
         "component",
