@@ -46,7 +46,8 @@ impl Simulate {
         let observer: Arc<dyn sim::Observer> = Arc::<Progress>::clone(&progress);
         let fleet = Fleet::start(settings, Arc::new(SystemClock), &mut SystemMint::new(), observer).await;
         let fleet = fleet.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
-        fleet.register(&self.connection.admin()).await.map_err(refused)?;
+        let admin = self.connection.admin();
+        fleet.register(&admin).await.map_err(|error| refused(error, &admin))?;
         progress.say(&format!("{} devices are registered; Ctrl-C ends them", fleet.ids().count()));
         if self.open {
             fleet.devices().for_each(|device| device.start_session());
@@ -83,10 +84,10 @@ impl Simulate {
     }
 }
 
-fn refused(error: RegisterError) -> Failure {
+fn refused(error: RegisterError, admin: &sim::Admin) -> Failure {
     match error {
-        RegisterError::Unreachable { device, source } => {
-            Failure::Unreachable { server: format!("the admin API (to register {device})"), source }
+        RegisterError::Unreachable { device: _, source } => {
+            Failure::Unreachable { server: admin.url.to_string(), source }
         }
         RegisterError::Refused { device, status, detail } => {
             let problem = serde_json::from_str(&detail).ok().filter(Value::is_object);
