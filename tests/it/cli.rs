@@ -5,14 +5,15 @@ mod local;
 mod serve;
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read, Write as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use scomo::{infra::system::SystemClock, model::clock::Clock as _};
 use serde_json::Value;
 
 /// How a command ended, and what it printed.
@@ -71,54 +72,71 @@ impl Ran {
     }
 }
 
-/// A program that runs beside the test; its standard error is read as it comes.
+/// A program that runs beside the test; what it prints is read as it comes.
 struct Beside {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    /// Standard output and standard error.
+    printed: [Arc<Mutex<Vec<String>>>; 2],
     news: mpsc::Receiver<()>,
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Beside {
     fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
         let (told, news) = mpsc::channel();
-        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                kept.lock().unwrap().push(line);
-                let _ = told.send(());
-            }
-        });
-        Self { child, log, news }
+        let printed = [Arc::default(), Arc::default()];
+        let readers = vec![
+            follow(child.stdout.take().unwrap(), &printed[0], told.clone()),
+            follow(child.stderr.take().unwrap(), &printed[1], told),
+        ];
+        Self { child, printed, news, readers }
     }
 
     /// The first line that holds these words, once it is there.
     fn said(&self, words: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
+        let began = SystemClock.now();
         loop {
-            if let Some(line) = self.log.lock().unwrap().iter().find(|line| line.contains(words)) {
-                return line.clone();
+            let found = self
+                .printed
+                .iter()
+                .find_map(|lines| lines.lock().unwrap().iter().find(|line| line.contains(words)).cloned());
+            if let Some(line) = found {
+                return line;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{words:?} was never said: {:#?}", self.log.lock().unwrap());
-            // Whether it said more, has ended or is silent: look again.
-            if self.news.recv_timeout(left.min(Duration::from_millis(200))).is_err() {
+            let waited = SystemClock.now().since(began);
+            assert!(waited < Duration::from_secs(20), "{words:?} was never said: {:#?}", self.printed);
+            // It may have ended: then there is no more news.
+            if self.news.recv_timeout(Duration::from_millis(200)) == Err(mpsc::RecvTimeoutError::Disconnected) {
                 thread::sleep(Duration::from_millis(20));
             }
         }
     }
 
-    /// Asks it to end as a supervisor does, and waits; the code, standard output, and how long it took.
-    fn terminate(mut self) -> (Option<i32>, String, Duration) {
-        let began = Instant::now();
+    /// Asks it to end as a supervisor does, and waits; the code, the lines of standard output, and how long it took.
+    fn terminate(mut self) -> (Option<i32>, Vec<String>, Duration) {
+        let began = SystemClock.now();
         let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status().unwrap();
         assert!(asked.success());
-        let mut out = String::new();
-        std::io::Read::read_to_string(self.child.stdout.as_mut().unwrap(), &mut out).unwrap();
         let code = self.child.wait().unwrap().code();
-        (code, out, began.elapsed())
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        let out = std::mem::take(&mut *self.printed[0].lock().unwrap());
+        (code, out, SystemClock.now().since(began))
     }
+}
+
+fn follow(
+    pipe: impl Read + Send + 'static,
+    lines: &Arc<Mutex<Vec<String>>>,
+    told: mpsc::Sender<()>,
+) -> thread::JoinHandle<()> {
+    let lines = Arc::clone(lines);
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+            let _ = told.send(());
+        }
+    })
 }
 
 impl Drop for Beside {

@@ -108,21 +108,24 @@ fn the_demo_plays_every_flow_and_leaves_nothing_behind() {
         "the package itself, and a descriptor"
     );
     assert_eq!(primitives("5.4.3.1"), BTreeSet::from(["Install", "Remove"]));
-    for flow in flows {
-        assert_eq!(flow["ok"], true, "{flow}");
-        for member in ["clause", "title", "primitive", "device", "outcome"] {
-            assert!(flow[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {flow}");
-        }
-        for member in ["bytes", "messages", "ms"] {
-            assert!(flow[member].is_u64(), "{member}: {flow}");
-        }
-        assert!(flow.get("package").is_some() && flow.get("delivery").is_some(), "{flow}");
-        let ending = flow["clause"].as_str().unwrap().strip_prefix("ending:").unwrap_or("succeeded");
-        assert_eq!(flow["outcome"], ending, "{flow}");
-    }
+    flows.iter().for_each(is_whole);
     let large = flows.iter().filter(|flow| flow["bytes"].as_u64() >= Some(256 * 1024)).count();
     assert!(large >= 2, "a large one over DM and one by HTTP");
     assert_eq!(fs::read_dir(room.path()).unwrap().count(), 0, "the database is gone");
+}
+
+/// A flow has every member of the contract, and went well.
+fn is_whole(flow: &Value) {
+    assert_eq!(flow["ok"], true, "{flow}");
+    for member in ["clause", "title", "primitive", "device", "outcome"] {
+        assert!(flow[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {flow}");
+    }
+    for member in ["bytes", "messages", "ms"] {
+        assert!(flow[member].is_u64(), "{member}: {flow}");
+    }
+    assert!(flow.get("package").is_some() && flow.get("delivery").is_some(), "{flow}");
+    let ending = flow["clause"].as_str().unwrap().strip_prefix("ending:").unwrap_or("succeeded");
+    assert_eq!(flow["outcome"], ending, "{flow}");
 }
 
 #[test]
