@@ -119,6 +119,11 @@ pub mod span {
 
     /// Reads a duration.
     ///
+    /// ```
+    /// assert_eq!(scomo::model::clock::span::parse("1h 30m")?.as_secs(), 5400);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
     /// # Errors
     /// What is wrong with the text, in words.
     pub fn parse(text: &str) -> Result<Duration, String> {

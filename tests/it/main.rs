@@ -9,7 +9,11 @@ mod cli;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod interplay;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
