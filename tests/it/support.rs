@@ -5,5 +5,6 @@ pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod gate;
 pub(crate) mod phone;
+pub(crate) mod service;
 pub(crate) mod watch;
 pub(crate) mod world;

@@ -75,7 +75,9 @@ impl Desk<'_> {
         }
         effects.into_iter().find_map(|effect| match effect {
             Effect::Finished(ending) => Some(ending),
-            Effect::Ask(_) | Effect::Need(_) | Effect::Learned(_) | Effect::Note(_) | Effect::AwaitReport { .. } => None,
+            Effect::Ask(_) | Effect::Need(_) | Effect::Learned(_) | Effect::Note(_) | Effect::AwaitReport { .. } => {
+                None
+            }
         })
     }
 }

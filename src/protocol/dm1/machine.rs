@@ -152,7 +152,8 @@ impl Machine {
     /// dialogue would be, without anything having been stored for a stranger.
     #[must_use]
     pub fn stranger(header: &Header, times: u8, mint: &mut dyn Mint) -> Self {
-        Self { guard: Guard::refused(times, mint), ..Self::open(header) }
+        let said = header.msg_id.trim().parse::<u32>().unwrap_or_default().saturating_sub(1);
+        Self { guard: Guard::refused(times, mint), said, ..Self::open(header) }
     }
 
     /// The session's name on the wire.
