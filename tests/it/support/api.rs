@@ -42,10 +42,14 @@ impl Api {
         Self { client: reqwest::Client::new(), base: format!("http://{address}/api/v1") }
     }
 
+    /// Reads something; waits while the server is being started anew.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(format!("{}/{path}", self.base)).send().await.unwrap();
-        let status = answer.status();
-        let body = answer.json().await.unwrap();
+        let url = format!("{}/{path}", self.base);
+        let (status, body) = until("the server", async || {
+            let answer = self.client.get(&url).send().await.ok().filter(|answer| answer.status() != 503)?;
+            Some((answer.status(), answer.json::<Value>().await.ok()?))
+        })
+        .await;
         assert!(status.is_success(), "{path}: {status} {body}");
         body
     }
@@ -84,8 +88,10 @@ impl Api {
 
     /// Waits until the only job of a request is in a state.
     pub(crate) async fn until_state(&self, request: &str, state: &str) -> Value {
-        until(&format!("{request} to be {state}"), async || Some(self.job(request).await).filter(|job| job["state"] == state))
-            .await
+        until(&format!("{request} to be {state}"), async || {
+            Some(self.job(request).await).filter(|job| job["state"] == state)
+        })
+        .await
     }
 
     /// Cancels a request.
@@ -135,7 +141,8 @@ pub(crate) fn judge(events: &[Value]) -> Ended {
     for event in events.iter().filter(|e| e["type"].as_str().unwrap().starts_with("scomo.job.")) {
         let data = &event["data"];
         let (device, state) = (data["device"].as_str().unwrap().to_owned(), data["state"].as_str().unwrap().to_owned());
-        let sequence = event["sequence"].as_u64().unwrap_or_else(|| event["sequence"].as_str().unwrap().parse().unwrap());
+        let sequence =
+            event["sequence"].as_u64().unwrap_or_else(|| event["sequence"].as_str().unwrap().parse().unwrap());
         let before = last.insert(device.clone(), sequence);
         assert!(before.is_none_or(|before| before < sequence), "the sequence of {device} does not rise: {events:#?}");
         assert_eq!(event["subject"], data["job_id"], "{event:#}");
@@ -143,7 +150,8 @@ pub(crate) fn judge(events: &[Value]) -> Ended {
             continue;
         }
         assert_eq!(event["type"], format!("scomo.job.{state}"));
-        let over = jobs.insert(device.clone(), data.clone()).is_some_and(|before: Value| before.get("result").is_some());
+        let over =
+            jobs.insert(device.clone(), data.clone()).is_some_and(|before: Value| before.get("result").is_some());
         assert!(!over, "the end of {device}'s job changed: {events:#?}");
         states.entry(device).or_default().push(state);
     }
