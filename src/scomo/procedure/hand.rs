@@ -45,7 +45,16 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) const fn new() -> Self {
-        Self { next: 0, pending: None, live: false, execs: vec![], late: None, distrusted: None, sent: false, detailed: false }
+        Self {
+            next: 0,
+            pending: None,
+            live: false,
+            execs: vec![],
+            late: None,
+            distrusted: None,
+            sent: false,
+            detailed: false,
+        }
     }
 
     pub(super) fn between_sessions(self) -> Self {

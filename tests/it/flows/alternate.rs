@@ -12,7 +12,8 @@ use crate::support::{
 use serde_json::json;
 
 const D1: &str = "dev-1";
-const PACKAGE_CLASS: &str = "[[device_class]]\nname = \"plain\"\nmatch = \"dev.mod == 'A1'\"\n[device_class.scomo]\nalternate = \"package\"\n";
+const PACKAGE_CLASS: &str =
+    "[[device_class]]\nname = \"plain\"\nmatch = \"dev.mod == 'A1'\"\n[device_class.scomo]\nalternate = \"package\"\n";
 
 on_each_database! {
     async fn f5_4_2_1_a_package_is_fetched_by_descriptor_and_installed(db: Database) {

@@ -2,7 +2,9 @@
 
 use scomo::sim::Operation;
 
-use super::{HELLO, HELLO_SCRIPT, HELLO_SHA256, NETWORK, SETTINGS, SETTINGS_SHA256, SINE, SINE_SHA256, SINE_TABLE, device, plain};
+use super::{
+    HELLO, HELLO_SCRIPT, HELLO_SHA256, NETWORK, SETTINGS, SETTINGS_SHA256, SINE, SINE_SHA256, SINE_TABLE, device, plain,
+};
 use crate::support::{
     api::download,
     database::{Database, on_each_database},
@@ -89,7 +91,8 @@ async fn both_sides_prove_themselves_with_basic() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_contact_with_md5_begins_with_a_challenge() {
     for resync in ["zero", "literal"] {
-        let class = format!("[[device_class]]\nname = \"c\"\nmatch = \"true\"\n[device_class.dm]\nresync_nonce = \"{resync}\"");
+        let class =
+            format!("[[device_class]]\nname = \"c\"\nmatch = \"true\"\n[device_class.dm]\nresync_nonce = \"{resync}\"");
         let auth = format!("[device.auth]\nnonces = \"none\"\nresync = \"{resync}\"\nfirst_cred = false");
         let plan = crate::support::world::Plan::of(Database::sqlite()).devices(&device(1, &auth)).settings(&class);
         let world = plan.start().await;
@@ -129,7 +132,10 @@ async fn a_device_that_answers_the_exec_with_the_result_makes_no_report() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_with_other_names_and_another_root_is_served() {
-    plays_hello("[device.scomo]\nroot = \"./SCM\"\nnames = { Download = \"download\", Inventory = \"inventory\" }").await.end().await;
+    plays_hello("[device.scomo]\nroot = \"./SCM\"\nnames = { Download = \"download\", Inventory = \"inventory\" }")
+        .await
+        .end()
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -170,7 +170,10 @@ async fn failed_if_the_exec_is_refused() {
     let world = World::with(Database::sqlite(), &forced("Install", "refuse = 403")).await;
     let ended = world.run("r", download(HELLO, "install", "direct")).await;
     assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
-    assert_eq!((&ended.job()["result"]["class"], &ended.job()["result"]["device_code"]), (&json!("refused"), &json!(403)));
+    assert_eq!(
+        (&ended.job()["result"]["class"], &ended.job()["result"]["device_code"]),
+        (&json!("refused"), &json!(403))
+    );
     world.end().await;
 }
 
@@ -233,7 +236,8 @@ async fn expired_if_notifications_do_not_get_through() {
 async fn failed_if_the_device_must_be_notified_and_cannot_be() {
     let world = World::with(Database::sqlite(), "").await;
     world.api.add_device(json!({ "id": "mute", "user": "mute", "secret": "s", "scheme": "basic" })).await;
-    let ended = world.run_on("r", &["mute"], with(download(HELLO, "install", "auto"), json!({ "notify": "always" }))).await;
+    let ended =
+        world.run_on("r", &["mute"], with(download(HELLO, "install", "auto"), json!({ "notify": "always" }))).await;
     assert_eq!((&ended.job()["state"], &ended.job()["reason"]), (&json!("failed"), &json!("unreachable")));
     world.end().await;
 }

@@ -38,7 +38,8 @@ async fn each_lost(db: Database, fault: &str, tables: &str, ask: Value, operatio
         assert_eq!(world.held(&id, "org.example.settings@2.0.0").unwrap(), SETTINGS_SHA256, "{id}");
         assert!(world.component(&id, NETWORK).unwrap().1, "{id}");
         assert_eq!(world.watch.messages(&id), whole, "{id}: what is lost is said again, not anew");
-        let lost = world.watch.count(&id, |event| matches!(event, Event::Trouble { what } if what.contains("on demand")));
+        let lost =
+            world.watch.count(&id, |event| matches!(event, Event::Trouble { what } if what.contains("on demand")));
         assert_eq!(lost, usize::from(number <= whole), "{id}");
     }
     world.end().await;
@@ -120,7 +121,10 @@ async fn a_report_that_comes_twice_has_one_effect() {
     world.end().await;
 
     let gone = "[device.faults]\nloss = 0.0\nlose_response = [LAST]\n".replace("LAST", &report.to_string());
-    let profile = format!("[[device]]\nid = \"dev-{{n}}\"\n[device.network]\nbackoff = \"10ms\"\ntries = 1\n{gone}\n{}", super::INSTALLERS);
+    let profile = format!(
+        "[[device]]\nid = \"dev-{{n}}\"\n[device.network]\nbackoff = \"10ms\"\ntries = 1\n{gone}\n{}",
+        super::INSTALLERS
+    );
     let world = World::with(Database::sqlite(), &profile).await;
     let ended = world.run("r", download(HELLO, "install", "direct")).await;
     assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());

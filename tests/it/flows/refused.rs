@@ -82,7 +82,10 @@ async fn nobody_can_tell_an_unknown_device_from_a_wrong_password() {
             world.end().await;
         }
         assert_eq!(told[0], told[1]);
-        assert!(told[0].len() > 1 && told[0].iter().all(|text| text.contains("<Data>401</Data>") || text.contains("<Data>407</Data>")));
+        assert!(
+            told[0].len() > 1
+                && told[0].iter().all(|text| text.contains("<Data>401</Data>") || text.contains("<Data>407</Data>"))
+        );
     }
 }
 

@@ -84,8 +84,10 @@ impl Api {
 
     /// Waits until the only job of a request is in a state.
     pub(crate) async fn until_state(&self, request: &str, state: &str) -> Value {
-        until(&format!("{request} to be {state}"), async || Some(self.job(request).await).filter(|job| job["state"] == state))
-            .await
+        until(&format!("{request} to be {state}"), async || {
+            Some(self.job(request).await).filter(|job| job["state"] == state)
+        })
+        .await
     }
 
     /// Cancels a request.
@@ -135,7 +137,8 @@ pub(crate) fn judge(events: &[Value]) -> Ended {
     for event in events.iter().filter(|e| e["type"].as_str().unwrap().starts_with("scomo.job.")) {
         let data = &event["data"];
         let (device, state) = (data["device"].as_str().unwrap().to_owned(), data["state"].as_str().unwrap().to_owned());
-        let sequence = event["sequence"].as_u64().unwrap_or_else(|| event["sequence"].as_str().unwrap().parse().unwrap());
+        let sequence =
+            event["sequence"].as_u64().unwrap_or_else(|| event["sequence"].as_str().unwrap().parse().unwrap());
         let before = last.insert(device.clone(), sequence);
         assert!(before.is_none_or(|before| before < sequence), "the sequence of {device} does not rise: {events:#?}");
         assert_eq!(event["subject"], data["job_id"], "{event:#}");
@@ -143,7 +146,8 @@ pub(crate) fn judge(events: &[Value]) -> Ended {
             continue;
         }
         assert_eq!(event["type"], format!("scomo.job.{state}"));
-        let over = jobs.insert(device.clone(), data.clone()).is_some_and(|before: Value| before.get("result").is_some());
+        let over =
+            jobs.insert(device.clone(), data.clone()).is_some_and(|before: Value| before.get("result").is_some());
         assert!(!over, "the end of {device}'s job changed: {events:#?}");
         states.entry(device).or_default().push(state);
     }

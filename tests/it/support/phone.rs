@@ -120,7 +120,9 @@ impl Phone {
     /// Alert 1201 and DevInfo.
     pub(crate) fn pkg1() -> String {
         let leaves = [("DevId", "raw"), ("Man", "Acme"), ("Mod", "A1"), ("DmV", "1.2"), ("Lang", "en")];
-        let item = |(name, value)| format!("<Item><Source><LocURI>./DevInfo/{name}</LocURI></Source><Data>{value}</Data></Item>");
+        let item = |(name, value)| {
+            format!("<Item><Source><LocURI>./DevInfo/{name}</LocURI></Source><Data>{value}</Data></Item>")
+        };
         let items: String = leaves.into_iter().map(item).collect();
         format!("<Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Replace><CmdID>2</CmdID>{items}</Replace><Final/>")
     }

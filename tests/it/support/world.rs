@@ -143,9 +143,9 @@ impl Plan {
             Some(mode) => Some((mode, tokio::net::TcpListener::bind((address, 0)).await.unwrap())),
             None => None,
         };
-        settings.device.public_url = door.as_ref().map(|(_, listener)| {
-            Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap()
-        });
+        settings.device.public_url = door
+            .as_ref()
+            .map(|(_, listener)| Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
         let server_id = settings.device.server_id.clone();
         let server = Arc::new(Server::start(settings).await);
         let gate = door.map(|(mode, listener)| Gate::open(mode, listener, Arc::clone(&server)));
