@@ -72,7 +72,7 @@ on_each_database! {
         assert!(passed.len() > 8);
         for (number, message) in passed.iter().enumerate() {
             let [one, other] = &message.answers[..] else { panic!("{number}: {} answers", message.answers.len()) };
-            assert_eq!(one.0, 200, "{number}: {}", String::from_utf8_lossy(&one.1));
+            assert_eq!(one.0, 200, "{number}: {}", String::from_utf8_lossy(&message.request));
             assert!(one == other, "{number}:\n{}\n{}", String::from_utf8_lossy(&one.1), String::from_utf8_lossy(&other.1));
         }
         world.end().await;

@@ -42,10 +42,14 @@ impl Api {
         Self { client: reqwest::Client::new(), base: format!("http://{address}/api/v1") }
     }
 
+    /// Reads something; waits while the server is being started anew.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(format!("{}/{path}", self.base)).send().await.unwrap();
-        let status = answer.status();
-        let body = answer.json().await.unwrap();
+        let url = format!("{}/{path}", self.base);
+        let (status, body) = until("the server", async || {
+            let answer = self.client.get(&url).send().await.ok().filter(|answer| answer.status() != 503)?;
+            Some((answer.status(), answer.json::<Value>().await.ok()?))
+        })
+        .await;
         assert!(status.is_success(), "{path}: {status} {body}");
         body
     }

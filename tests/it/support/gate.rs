@@ -29,7 +29,6 @@ pub(crate) enum Mode {
 /// A message and its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Passed {
-    pub(crate) url: String,
     pub(crate) request: Vec<u8>,
     /// As many as the message was passed on.
     pub(crate) answers: Vec<(u16, Vec<u8>)>,
@@ -111,6 +110,6 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         kept.push((answer.status().as_u16(), bytes.to_vec()));
         *answer.body_mut() = Body::from(bytes);
     }
-    gate.passed.lock().unwrap().push(Passed { url, request: body.to_vec(), answers: kept });
+    gate.passed.lock().unwrap().push(Passed { request: body.to_vec(), answers: kept });
     answers.remove(0)
 }

@@ -1,6 +1,6 @@
 //! A device that says what a test wants it to say, byte for byte.
 
-use std::net::SocketAddr;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use scomo::wire::syncml::{Command, Message, limits::Limits, xml};
@@ -32,10 +32,8 @@ impl Answer {
 
     /// The codes of its Statuses, with CmdRef, in order.
     pub(crate) fn statuses(&self) -> Vec<(String, String)> {
-        let code = |command| match command {
-            Command::Status(status) => Some((status.cmd_ref, status.data)),
-            _ => None,
-        };
+        let code =
+            |command| if let Command::Status(status) = command { Some((status.cmd_ref, status.data)) } else { None };
         self.message().body.commands.into_iter().filter_map(code).collect()
     }
 
@@ -59,9 +57,14 @@ impl Phone {
 
     /// Posts anything.
     pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> Answer {
+        self.try_post(body).await.unwrap()
+    }
+
+    /// Posts what may be so much that the server hangs up in the midst of it.
+    pub(crate) async fn try_post(&self, body: impl Into<reqwest::Body>) -> reqwest::Result<Answer> {
         let request = self.client.post(&self.url).header("content-type", xml::MIME).body(body);
-        let answer = request.send().await.unwrap();
-        Answer { status: answer.status().as_u16(), body: answer.bytes().await.unwrap().to_vec() }
+        let answer = request.send().await?;
+        Ok(Answer { status: answer.status().as_u16(), body: answer.bytes().await?.to_vec() })
     }
 
     /// Posts a message of the session, with the next MsgID, to where the server wants it.
@@ -98,10 +101,12 @@ impl Phone {
         let wants = heard.body.commands.iter().filter(|c| !matches!(c, Command::Status(_) | Command::Results(_)));
         for (number, command) in wants.enumerate() {
             let (id, name) = (command.cmd_id(), command.name());
-            commands.push_str(&format!(
-                "<Status><CmdID>{}</CmdID><MsgRef>{reference}</MsgRef><CmdRef>{id}</CmdRef><Cmd>{name}</Cmd><Data>{code}</Data></Status>",
-                number + 2
-            ));
+            let own = number + 2;
+            write!(
+                commands,
+                "<Status><CmdID>{own}</CmdID><MsgRef>{reference}</MsgRef><CmdRef>{id}</CmdRef><Cmd>{name}</Cmd><Data>{code}</Data></Status>"
+            )
+            .unwrap();
         }
         self.say("", &format!("{commands}{more}<Final/>")).await
     }

@@ -45,10 +45,8 @@ impl Watch {
 
     /// The operations that ended on a device, with their result codes.
     pub(crate) fn executed(&self, device: &str) -> Vec<(Operation, u16)> {
-        let code = |event| match event {
-            Event::Executed { operation, code, .. } => Some((operation, code)),
-            _ => None,
-        };
+        let code =
+            |event| if let Event::Executed { operation, code, .. } = event { Some((operation, code)) } else { None };
         self.of(device).into_iter().filter_map(code).collect()
     }
 
@@ -68,7 +66,7 @@ impl Watch {
     }
 
     /// Waits until a device did such a thing.
-    pub(crate) async fn until(&self, device: &str, wanted: impl Fn(&Event) -> bool) {
+    pub(crate) async fn until(&self, device: &str, wanted: impl Fn(&Event) -> bool + Sync) {
         let seen = async {
             loop {
                 let news = self.news.notified();
