@@ -157,7 +157,7 @@ async fn cancelling_stops_what_has_not_ended_and_may_be_repeated() {
 
 #[tokio::test]
 async fn the_largest_request_is_taken_whole() {
-    let service = Service::start().await;
+    let service = Service::with("[limits]\nrequest_timeout = \"2m\"\n").await;
     let devices: Vec<String> = (0..10_000).map(|number| format!("IMEI:35{number:013}")).collect();
     let names: Vec<&str> = devices.iter().map(String::as_str).collect();
     let answer = service.post("/requests", &request("large", &names)).await;

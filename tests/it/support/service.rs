@@ -146,7 +146,7 @@ fn sources(folder: &Path, packages: &Path, more: &str) -> (PathBuf, BTreeMap<Str
 pub(crate) fn client() -> reqwest::Client {
     // Another test may have chosen the provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().unwrap()
 }
 
 /// Sends and reads the whole answer.
