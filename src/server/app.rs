@@ -1,8 +1,11 @@
 //! The service as a whole: builds every part from the settings, starts them in order, and stops them in order.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -137,8 +140,10 @@ impl App {
 /// # Errors
 /// What kept it from starting.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // From here on a signal is kept for later: also one that comes while the service starts ends it in order.
+    let mut asked = StopSignal::listen()?;
     let app = App::start(settings).await?;
-    stop_signal().await?;
+    asked.wait().await;
     app.stop().await;
     Ok(())
 }
@@ -323,11 +328,26 @@ fn log(loaded: &Loaded) {
     tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended,
-        _ = terminate.recv() => Ok(()),
+/// Ctrl-C or SIGTERM.
+pub struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// Takes the signals over from the system, which would end the process at once.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the first since [`StopSignal::listen`].
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -13,6 +13,8 @@ mod flows;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod interplay;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod store;

@@ -172,8 +172,7 @@ fn settle(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
     {
         hand.memory.distrusted = Some(package.pkg_id());
     }
-    let declined = code == ResultCode::DECLINED;
-    hand.finish(if declined { Ending::Declined { code } } else { Ending::Failed(Failure::reported(code)) })
+    hand.finish(Ending::of(code))
 }
 
 /// Reads the inventory back.

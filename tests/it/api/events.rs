@@ -155,8 +155,7 @@ async fn a_stream_ends_when_the_service_stops() {
     let service = Service::start().await;
     let call = service.call(Method::GET, "/events").header(ACCEPT, "text/event-stream");
     let mut pieces = call.send().await.unwrap().bytes_stream();
-    let began = std::time::Instant::now();
-    service.stop().await;
+    let stopped = timeout(Duration::from_secs(5), service.stop()).await;
     let rest = timeout(Duration::from_secs(5), async { while pieces.next().await.is_some() {} }).await;
-    assert!(rest.is_ok() && began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(stopped.is_ok() && rest.is_ok(), "a stream does not hold it up");
 }

@@ -1,5 +1,8 @@
 //! Requests: taken once, answered the same again, found by their sender's names, cancelled.
 
+use std::time::Duration;
+
+use scomo::{infra::system::SystemClock, model::clock::Clock as _};
 use serde_json::{Value, json};
 
 use crate::support::service::{Service, but, device, read, request};
@@ -64,7 +67,7 @@ async fn other_content_under_the_same_identity_is_a_conflict_that_tells_nothing_
 #[tokio::test]
 async fn an_expired_request_is_still_answered_as_it_was_the_first_time() {
     let service = Service::start().await;
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(700);
+    let soon = SystemClock.now().after(Duration::from_millis(700));
     let asked =
         but(request("brief", &["d"]), &json!({ "if_unknown_device": "wait", "schedule": { "deadline": soon } }));
     assert_eq!(service.post("/requests", &asked).await.status, 202);

@@ -1,12 +1,20 @@
 //! A service of a test's own: the whole app on free ports and a database file, and a client that speaks to its sockets.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use reqwest::{
     Method, RequestBuilder,
     header::{CONTENT_TYPE, HeaderMap},
 };
-use scomo::server::{app::App, config::Settings};
+use scomo::server::{
+    app::App,
+    config::{LoadError, Settings},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
@@ -114,7 +122,12 @@ pub(crate) fn settings(folder: &Path, packages: &Path, more: &str) -> Settings {
     load(folder, packages, more).unwrap()
 }
 
-pub(crate) fn load(folder: &Path, packages: &Path, more: &str) -> Result<Settings, scomo::server::config::LoadError> {
+pub(crate) fn load(folder: &Path, packages: &Path, more: &str) -> Result<Settings, LoadError> {
+    let (file, environment) = sources(folder, packages, more);
+    Settings::load(Some(&file), &environment)
+}
+
+fn sources(folder: &Path, packages: &Path, more: &str) -> (PathBuf, BTreeMap<String, String>) {
     let file = folder.join("scomo.toml");
     fs::write(&file, format!("{QUIET}{more}")).unwrap();
     let mut environment = BTreeMap::new();
@@ -126,7 +139,7 @@ pub(crate) fn load(folder: &Path, packages: &Path, more: &str) -> Result<Setting
             set(&format!("{door}__LISTEN"), "127.0.0.1:0".to_owned());
         }
     }
-    Settings::load(Some(&file), &environment)
+    (file, environment)
 }
 
 /// A client that asks no proxy and follows nothing.
