@@ -15,7 +15,7 @@ use crate::{
         driver::Poke,
         jobs::{self, Moving},
         store::{self, CommitError, Conflict, Json, Store, Unit, Write, job::JobRow, request::RequestRow},
-        telemetry::Metrics,
+        telemetry::{Metrics, chain},
     },
     job::{
         life::Policy,
@@ -24,7 +24,7 @@ use crate::{
     model::{
         clock::{Clock, Mint, Timestamp},
         digest::Digest,
-        id::{EventId, RequestId, RequestSource, Tenant},
+        id::{DeviceId, EventId, RequestId, RequestSource, Tenant},
     },
 };
 
@@ -33,7 +33,7 @@ use crate::{
 pub struct Intake {
     /// State.
     pub store: Store,
-    /// For operations on packages: which PkgIDs are meant.
+    /// For operations on packages: which `PkgIDs` are meant.
     pub catalogue: Catalogue,
     /// What a request gets that leaves it open.
     pub defaults: Defaults,
@@ -152,7 +152,7 @@ impl Intake {
     }
 
     async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, KnownDevice>, store::Error> {
-        let norms: Vec<String> = accepted.request.devices.iter().map(|device| device.normalised()).collect();
+        let norms: Vec<String> = accepted.request.devices.iter().map(DeviceId::normalised).collect();
         let rows = self.store.known_devices(&accepted.tenant, &norms).await?;
         Ok(rows.into_iter().map(|row| (row.device_norm, KnownDevice { key: row.key, busy: row.busy })).collect())
     }
@@ -240,17 +240,11 @@ impl Intake {
         let mut verdicts = Vec::with_capacity(results.len());
         for (result, (receipt, digest, tenant)) in results.into_iter().zip(rest) {
             verdicts.push(match result {
-                Ok(_) => {
-                    tracing::info!(request.id = %receipt.request_id, jobs = receipt.jobs, "Request accepted");
-                    Verdict::Accepted(receipt)
-                }
+                Ok(_) => accepted(receipt),
                 Err(CommitError::Conflict { conflict: Conflict::RequestExists { digest: stored, .. }, .. }) => {
                     self.again(&tenant, &receipt, stored == digest).await
                 }
-                Err(error) => {
-                    tracing::error!(request.id = %receipt.request_id, error = &error as &dyn std::error::Error, "Request not stored: {error}");
-                    Verdict::Unavailable
-                }
+                Err(error) => unavailable(Some(&receipt.request_id), &error),
             });
         }
         verdicts
@@ -306,9 +300,16 @@ fn conflict_of(source: &RequestSource, id: &RequestId) -> Problem {
 fn verdict_of(trouble: Trouble) -> Verdict {
     match trouble {
         Trouble::Refused(problem) => Verdict::Refused(problem),
-        Trouble::Store(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "A request could not be taken: {error}");
-            Verdict::Unavailable
-        }
+        Trouble::Store(error) => unavailable(None, &error),
     }
+}
+
+fn accepted(receipt: Receipt) -> Verdict {
+    tracing::info!(request.id = %receipt.request_id, jobs = receipt.jobs, "Request accepted");
+    Verdict::Accepted(receipt)
+}
+
+fn unavailable(id: Option<&RequestId>, error: &(dyn std::error::Error + 'static)) -> Verdict {
+    tracing::error!(request.id = id.map(tracing::field::display), error = chain(error), "A request was not taken");
+    Verdict::Unavailable
 }

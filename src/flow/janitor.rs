@@ -20,6 +20,7 @@ use crate::{
             job::JobCount,
             request::{Completion, RequestRow},
         },
+        telemetry::chain,
     },
     job::life::StateName,
     model::{
@@ -115,23 +116,32 @@ fn is_complete(row: &RequestRow, counts: &[JobCount]) -> bool {
 /// Clears away what nobody needs any more, until `stop`.
 pub async fn clear(store: Store, clock: Arc<dyn Clock>, keep: Retention, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let now = clock.now();
-        let before = |span: Duration| Timestamp::from_micros(now.micros() - Timestamp::default().after(span).micros());
-        let cleared = [
-            ("sessions", store.prune_sessions(before(keep.sessions), BATCH).await),
-            ("grants", store.prune_grants(before(keep.grants), BATCH).await),
-            ("events", store.prune_events(before(keep.events), BATCH).await),
-        ];
-        let mut more = false;
-        for (what, result) in cleared {
-            match result {
-                Ok(count) => more |= count == u64::from(BATCH),
-                Err(error) => tracing::warn!(%error, "Old {what} could not be cleared away"),
-            }
-        }
+        let more = round(&store, clock.now(), keep).await;
         tokio::select! {
             () = sleep(if more { Duration::ZERO } else { ROUND }) => {}
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// Clears a batch of each kind, and says whether there may be more.
+async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
+    let before = |span: Duration| now.before(span);
+    let cleared = [
+        ("sessions", store.prune_sessions(before(keep.sessions), BATCH).await),
+        ("grants", store.prune_grants(before(keep.grants), BATCH).await),
+        ("events", store.prune_events(before(keep.events), BATCH).await),
+    ];
+    let full = |(what, result)| match result {
+        Ok(count) => count == u64::from(BATCH),
+        Err(error) => {
+            not_cleared(what, &error);
+            false
+        }
+    };
+    cleared.map(full).contains(&true)
+}
+
+fn not_cleared(what: &str, error: &store::Error) {
+    tracing::warn!(error = chain(error), "Old {what} could not be cleared away");
 }

@@ -14,6 +14,7 @@ mod desk;
 mod grant;
 mod post;
 mod select;
+mod tale;
 mod work;
 
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use crate::{
             scene::{Caller, Scene},
             session::SessionRow,
         },
-        telemetry::Metrics,
+        telemetry::{Metrics, chain},
     },
     job::life::Policy,
     model::{
@@ -102,7 +103,7 @@ pub struct Parts {
 
 /// How often a message that lost a race is done again from the start.
 const TRIES: usize = 4;
-/// How long a first message counts as a repeat of the session's last; later it opens a session, since SessionIDs repeat on real
+/// How long a first message counts as a repeat of the session's last; later it opens a session, since session ids repeat on real
 /// devices.
 const REPEAT: std::time::Duration = std::time::Duration::from_mins(5);
 
@@ -112,7 +113,7 @@ enum Trouble {
     #[error("the database is out of reach")]
     Store(#[from] crate::infra::store::Error),
     #[error("the answer could not be committed")]
-    Commit(#[source] CommitError),
+    Commit(#[from] CommitError),
     #[error("another replica was faster, again and again")]
     Races,
     #[error("the session's row is damaged")]
@@ -145,31 +146,30 @@ impl Sessions {
         }
         let message = match xml::read(post.body, &self.settings.wire) {
             Ok(message) => message,
-            Err(error) => return self.malformed(&error.to_string(), None),
+            Err(error) => return malformed(&error.to_string(), None),
         };
         let header = match Header::of(&message) {
             Ok(header) => header,
-            Err(element) => return self.malformed(&format!("the SyncHdr has no usable {element}"), None),
+            Err(element) => return malformed(&format!("the SyncHdr has no usable {element}"), None),
         };
         for _ in 0..TRIES {
             match self.attempt(post, &message, &header).await {
                 Ok(Some(reply)) => return reply,
                 Ok(None) => {}
-                Err(Trouble::Violation(violation)) => return self.malformed(&violation.to_string(), Some(&header)),
-                Err(trouble) => return self.unavailable(&trouble, &header),
+                Err(Trouble::Violation(violation)) => return malformed(&violation.to_string(), Some(&header)),
+                Err(trouble) => return unavailable(&trouble, &header),
             }
         }
-        self.unavailable(&Trouble::Races, &header)
+        unavailable(&Trouble::Races, &header)
     }
 
     /// One attempt; `None` if another replica was faster and all is to be read again.
     async fn attempt(&self, post: &Post<'_>, message: &Message, header: &Header) -> Result<Option<Reply>, Trouble> {
         let now = self.clock.now();
-        let user = message.header.source.name.as_deref();
         let caller = Caller {
             tenant: &self.settings.tenant,
             device_norm: &header.norm,
-            user_name: user,
+            user_name: message.header.source.name.as_deref(),
             sid: post.sid(),
             dm_session_id: &header.session,
         };
@@ -177,21 +177,19 @@ impl Sessions {
             return self.stranger(post, message.clone(), header).map(Some);
         };
         if let Some(kept) = repeated(&scene, header, post, now)? {
-            tracing::debug!(device.id = %header.device, session.id = %header.session, "Repeated the last answer");
             return Ok(Some(answer::replay(kept, &self.depot).await));
         }
-        let mut desk = Desk::sit(self, scene, header, message, now).await?;
+        let mut desk = Box::new(Desk::sit(self, scene, header, message, now).await?);
         desk.read(post, message.clone()).await?;
-        let (unit, reply) = desk.close(post, header).await?;
-        match self.store.commit(unit).await {
-            Ok(_) => Ok(Some(reply)),
-            Err(CommitError::Conflict { conflict, .. }) => {
-                tracing::debug!(device.id = %header.device, %conflict, "Lost a race; reading again");
-                Ok(None)
+        let done = desk.close(post, header).await?;
+        match self.store.commit(done.unit).await {
+            Ok(_) => {
+                done.tale.tell(&self.metrics);
+                Ok(Some(done.reply))
             }
-            // Whether it was written is known only after reading again; a message that was answered is found as a repeat.
-            Err(CommitError::Unknown { .. }) => Ok(None),
-            Err(error) => Err(Trouble::Commit(error)),
+            // A race was lost, or whether it was written is unknown: a message that was answered is then found as a repeat.
+            Err(CommitError::Conflict { .. } | CommitError::Unknown { .. }) => Ok(None),
+            Err(error @ (CommitError::Failed { .. } | CommitError::Closed)) => Err(Trouble::Commit(error)),
         }
     }
 
@@ -242,20 +240,6 @@ impl Sessions {
     fn resp_uri(&self, session: SessionKey) -> String {
         format!("{}/dm?sid={session}", self.settings.device_url)
     }
-
-    fn malformed(&self, why: &str, header: Option<&Header>) -> Reply {
-        match header {
-            Some(h) => tracing::warn!(device.id = %h.device, session.id = %h.session, "Refused a message: {why}"),
-            None => tracing::warn!("Refused a message: {why}"),
-        }
-        Reply::bad_request(why)
-    }
-
-    fn unavailable(&self, trouble: &Trouble, header: &Header) -> Reply {
-        let cause = std::error::Error::source(trouble).map(ToString::to_string).unwrap_or_default();
-        tracing::error!(device.id = %header.device, session.id = %header.session, cause, "Could not answer a device: {trouble}");
-        Reply::unavailable()
-    }
 }
 
 impl Header {
@@ -295,4 +279,17 @@ const fn session_write(row: SessionRow, fresh: bool) -> Write {
 /// The unit of one message.
 fn unit(header: &Header) -> Unit {
     Unit::new("session.message", &header.norm)
+}
+
+fn malformed(why: &str, header: Option<&Header>) -> Reply {
+    let device = header.map(|h| tracing::field::display(&h.device));
+    let session = header.map(|h| tracing::field::display(&h.session));
+    tracing::warn!(device.id = device, session.id = session, "Refused a message: {why}");
+    Reply::bad_request(why)
+}
+
+fn unavailable(trouble: &Trouble, header: &Header) -> Reply {
+    let (device, session) = (&header.device, &header.session);
+    tracing::error!(device.id = %device, session.id = %session, error = chain(trouble), "Could not answer a device");
+    Reply::unavailable()
 }

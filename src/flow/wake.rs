@@ -11,7 +11,7 @@ use crate::{
     contract::class::Classes,
     infra::{
         account,
-        courier::{Notification as Parcel, Webhook},
+        courier::{self, Notification as Parcel, Webhook},
         driver::{Errand, Failure, Poke},
         jobs::{self, Moving},
         known::Known,
@@ -21,7 +21,7 @@ use crate::{
             due::{Lease, Leased},
             job::JobRow,
         },
-        telemetry::Metrics,
+        telemetry::{Metrics, chain},
     },
     job::{
         life::{Event, NotNotified, Policy, StateName},
@@ -95,11 +95,10 @@ impl Errand for Wake {
             job.step(Event::Queued, now, &self.policy, busy, mint.as_mut());
         }
         job.step(Event::Due, now, &self.policy, busy, mint.as_mut());
-        if job.take_notify() {
-            job = match device {
-                Some(device) => self.notify(job, row, device, now, mint.as_mut()).await?,
-                None => job,
-            };
+        if job.take_notify()
+            && let Some(device) = device
+        {
+            job = self.notify(job, row, device, now, mint.as_mut()).await?;
         }
         self.commit(job, due.lease, now).await
     }
@@ -184,13 +183,9 @@ impl Wake {
         let known = Known::of(device).unwrap_or_default();
         let facts = known.facts(device, None, self.clock.now());
         let class = self.classes.pick(&facts, device.class.as_deref());
-        let nonce = match &account.nonces.server {
-            Some(nonce) => nonce.expose().to_vec(),
-            None => {
-                account.nonces.resync = true;
-                class.dm.resync_nonce.bytes().to_vec()
-            }
-        };
+        account.nonces.resync |= account.nonces.server.is_none();
+        let stored = account.nonces.server.as_ref().map(|nonce| nonce.expose().to_vec());
+        let nonce = stored.unwrap_or_else(|| class.dm.resync_nonce.bytes().to_vec());
         let session_id = session_id(mint);
         let server_id = account.server_user.clone().unwrap_or_else(|| self.server_id.clone());
         let data = Trigger::new(server_id, session_id, UiMode::Background).sign(&secret, &nonce)?;
@@ -208,16 +203,9 @@ impl Wake {
             data: &letter.data,
             expires: now.after(self.policy.answer),
         };
-        match self.courier.send(&letter.url, &parcel).await {
-            Ok(()) => {
-                tracing::info!(job.id = %row.id, device.id = %row.device_id, session.id = format!("{:X}", letter.session_id), "Notified");
-                Event::Notified
-            }
-            Err(error) => {
-                tracing::warn!(job.id = %row.id, device.id = %row.device_id, error = &error as &dyn std::error::Error, "Could not notify: {error}");
-                Event::NotNotified(NotNotified::Trouble)
-            }
-        }
+        let sent = self.courier.send(&letter.url, &parcel).await;
+        log(row, letter.session_id, sent.as_ref().err());
+        if sent.is_ok() { Event::Notified } else { Event::NotNotified(NotNotified::Trouble) }
     }
 
     async fn commit(&self, job: Moving, lease: Lease, now: Timestamp) -> Result<(), Failure> {
@@ -237,4 +225,15 @@ fn session_id(mint: &mut dyn Mint) -> u16 {
     let mut bytes = [0; 2];
     mint.fill(&mut bytes);
     u16::from_be_bytes(bytes).max(1)
+}
+
+#[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]
+fn log(row: &JobRow, session_id: u16, error: Option<&courier::Error>) {
+    let (job, device, session) = (row.id, &row.device_id, format!("{session_id:X}"));
+    match error {
+        None => tracing::info!(job.id = %job, device.id = %device, session.id = session, "Notified"),
+        Some(error) => {
+            tracing::warn!(job.id = %job, device.id = %device, session.id = session, error = chain(error), "Could not notify");
+        }
+    }
 }

@@ -13,11 +13,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::store::{
-    CommitError, Conflict, Error as StoreError, Store,
-    due::{Held, Leased},
+use super::{
+    store::{
+        CommitError, Conflict, Error as StoreError, Store,
+        due::{Held, Lease, Leased},
+    },
+    telemetry::chain,
 };
-use crate::model::clock::{Clock, Timestamp};
+use crate::model::clock::Clock;
 
 /// How a driver works.
 #[derive(Debug, Clone, Copy)]
@@ -73,72 +76,85 @@ impl Poke {
     }
 }
 
-/// Drives `errand` until `stop`, then waits for what is at work.
-pub async fn drive<E: Errand>(
-    errand: Arc<E>,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    settings: Settings,
-    poke: Poke,
-    stop: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(settings.cap));
-    let mut running = JoinSet::new();
-    while !stop.is_cancelled() {
-        while running.try_join_next().is_some() {}
-        let free = u32::try_from(room.available_permits()).unwrap_or(u32::MAX);
-        let leased = store.lease_due(errand.names(), free, settings.hold).await.unwrap_or_else(|error| {
-            tracing::warn!(errands = ?errand.names(), error = &error as &dyn std::error::Error, "Could not look for due work: {error}");
-            Vec::new()
-        });
-        let full = leased.len() >= settings.cap.min(usize::try_from(free).unwrap_or(usize::MAX));
-        for due in leased {
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-            let (errand, store, clock) = (Arc::clone(&errand), store.clone(), Arc::clone(&clock));
-            running.spawn(async move {
-                run(errand.as_ref(), &store, clock.as_ref(), due).await;
-                drop(permit);
+/// What drives an errand.
+pub struct Driver {
+    /// Where due rows are.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How to work.
+    pub settings: Settings,
+    /// Wakes it before its time.
+    pub poke: Poke,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+impl Driver {
+    /// Drives `errand` until it is stopped, then waits for what is at work.
+    pub async fn drive<E: Errand>(self, errand: Arc<E>) {
+        let Self { store, clock, settings, poke, stop } = self;
+        let room = Arc::new(Semaphore::new(settings.cap));
+        let mut running = JoinSet::new();
+        while !stop.is_cancelled() {
+            while running.try_join_next().is_some() {}
+            let free = u32::try_from(room.available_permits()).unwrap_or(u32::MAX);
+            let leased = store.lease_due(errand.names(), free, settings.hold).await.unwrap_or_else(|error| {
+                tracing::warn!(errands = ?errand.names(), error = chain(&error), "Could not look for due work");
+                Vec::new()
             });
+            let full = leased.len() >= settings.cap.min(usize::try_from(free).unwrap_or(usize::MAX));
+            for due in leased {
+                let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+                let (errand, store, clock) = (Arc::clone(&errand), store.clone(), Arc::clone(&clock));
+                running.spawn(async move {
+                    run(errand.as_ref(), &store, clock.as_ref(), due).await;
+                    drop(permit);
+                });
+            }
+            if full {
+                let _ = room.acquire().await; // one place at least, then look again
+                continue;
+            }
+            tokio::select! {
+                () = sleep(settings.poll) => {}
+                () = poke.poked() => {}
+                () = stop.cancelled() => {}
+            }
         }
-        if full {
-            let _ = room.acquire().await; // one place at least, then look again
-            continue;
-        }
-        tokio::select! {
-            () = sleep(settings.poll) => {}
-            () = poke.poked() => {}
-            () = stop.cancelled() => {}
-        }
+        while running.join_next().await.is_some() {}
     }
-    while running.join_next().await.is_some() {}
 }
 
 async fn run<E: Errand>(errand: &E, store: &Store, clock: &dyn Clock, due: Leased) {
     let (lease, attempts) = (due.lease.clone(), due.attempts);
     let Err(failure) = errand.run(due).await else { return };
-    match &failure {
-        Failure::Commit(CommitError::Conflict { conflict: Conflict::LeaseLost { .. }, .. }) => {
-            tracing::debug!(errand = lease.errand, subject = %lease.subject, "The work went to somebody else");
+    let conflict = match &failure {
+        Failure::Commit(error) => error.conflict(),
+        Failure::Store(_) => None,
+    };
+    let at = match conflict {
+        // The work went to somebody else, and with it the row.
+        Some(Conflict::LeaseLost { .. }) => return,
+        // Somebody was faster; what is true now is read at once.
+        Some(_) => clock.now(),
+        None => {
+            failed(&lease, &failure);
+            clock.now().after(pause(attempts))
         }
-        _ => {
-            let again = clock.now().after(pause(attempts));
-            let conflict = matches!(&failure, Failure::Commit(error) if error.conflict().is_some());
-            let at = if conflict { clock.now() } else { again };
-            if conflict {
-                tracing::debug!(errand = lease.errand, subject = %lease.subject, "Lost a race; looking again");
-            } else {
-                tracing::warn!(errand = lease.errand, subject = %lease.subject, error = &failure as &dyn std::error::Error, "An errand failed and is tried again: {failure}");
-            }
-            give_back(store, &lease, at).await;
-        }
+    };
+    match store.retry_at(&lease, at).await {
+        Ok(Held::Yes | Held::Lost) => {}
+        Err(error) => not_given_back(&lease, &error),
     }
 }
 
-async fn give_back(store: &Store, lease: &super::store::due::Lease, at: Timestamp) {
-    match store.retry_at(lease, at).await {
-        Ok(Held::Yes | Held::Lost) => {}
-        Err(error) => tracing::warn!(errand = lease.errand, %error, "A lease could not be given back and will run out"),
-    }
+fn failed(lease: &Lease, failure: &Failure) {
+    tracing::warn!(errand = lease.errand, subject = %lease.subject, error = chain(failure), "An errand failed and is tried again");
+}
+
+fn not_given_back(lease: &Lease, error: &StoreError) {
+    tracing::warn!(errand = lease.errand, subject = %lease.subject, error = chain(error), "A lease could not be given back and will run out");
 }
 
 /// The pause before an errand is tried again: grows with its attempts, up to a minute.

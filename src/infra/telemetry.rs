@@ -8,3 +8,15 @@ mod metrics;
 
 pub use log::{Format, Settings, TelemetryError, init};
 pub use metrics::Metrics;
+
+/// An error and its causes, in one line: for the log.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

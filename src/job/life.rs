@@ -1,6 +1,6 @@
 //! Every legal transition of a job and no other (architecture section 6).
 //!
-//! [`step`] is total: it takes any event in any state, says what follows, and leaves alone what an event does not concern. A terminal
+//! [`step()`] is total: it takes any event in any state, says what follows, and leaves alone what an event does not concern. A terminal
 //! state never changes; a result that comes later is told as late. `docs/job-life.md` has the graph, drawn from this code.
 //!
 //! Each live job has exactly one due row. When it fires, feed [`Event::Due`]; if the effects then hold [`Effect::Notify`], notify the

@@ -73,7 +73,7 @@ pub enum Order {
         operation: PackageOperation,
         /// The package.
         package: PackageWanted,
-        /// The PkgIDs that count as the package, as the catalogue stood when the job was accepted; best first.
+        /// The `PkgIDs` that count as the package, as the catalogue stood when the job was accepted; best first.
         pkg_ids: Vec<String>,
     },
     /// Run an operation on a deployment component.
@@ -194,7 +194,7 @@ impl Order {
     }
 }
 
-/// The PkgIDs that count as `package` (see [`Order::PackageOperation`]): its versions in the catalogue that the rule allows,
+/// The `PkgIDs` that count as `package` (see [`Order::PackageOperation`]): its versions in the catalogue that the rule allows,
 /// highest first, then the bare id, which is what a device keeps that was not filled by this service.
 #[must_use]
 pub fn pkg_ids<'a>(package: &PackageWanted, catalogue: impl IntoIterator<Item = &'a Manifest>) -> Vec<String> {

@@ -36,6 +36,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// This moment and `span` less; stops at the beginning of time.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How long it is from `earlier` until this moment; zero if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -98,9 +104,9 @@ pub trait Mint: Send {
 
     /// `length` characters of the URL-safe base64 alphabet, six bits of chance each.
     fn token(&mut self, length: usize) -> String {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut bytes = vec![0; length];
         self.fill(&mut bytes);
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         bytes.iter().filter_map(|b| ALPHABET.get(usize::from(b & 63))).map(|b| char::from(*b)).collect()
     }
 }
@@ -112,6 +118,11 @@ pub mod span {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
     /// Reads a duration.
+    ///
+    /// ```
+    /// assert_eq!(scomo::model::clock::span::parse("1h 30m")?.as_secs(), 5400);
+    /// # Ok::<(), String>(())
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the text, in words.

@@ -21,6 +21,21 @@ mod language;
 pub use fact::{FactName, FactSource};
 
 /// A rule, parsed and checked; cheap to clone. As text, in JSON too, it is what was given.
+///
+/// ```
+/// use scomo::model::{device::{DevInfo, Facts}, rule::{Rule, Verdict}};
+///
+/// let rule = Rule::parse("dev.man == 'Acme' && version(detail.fwv) >= version('3.0')")?;
+/// let man = |man: &str| DevInfo { man: Some(man.to_owned()), ..DevInfo::default() };
+/// let device = |info| Facts {
+///     id: "IMEI:490154203237518".parse().unwrap(),
+///     info, detail: None, installed: None, user_agent: None, tags: vec![], abilities: Default::default(),
+/// };
+/// assert_eq!(rule.eval(&device(man("Other"))), Verdict::No);
+/// // Nobody has read DevDetail yet: not false, but undecided.
+/// assert!(matches!(rule.eval(&device(man("Acme"))), Verdict::Undecided { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rule(Arc<Parsed>);

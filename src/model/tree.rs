@@ -1,7 +1,7 @@
 //! The management tree as procedures see it: management objects, nodes, values, and the intents that a job has on them.
 //!
 //! An [`Intent`] says what is wanted and nothing of how a protocol does it; `docs/design.md` tables each one against OMA DM 1.x
-//! and 2.0. Nodes are addressed as (management object, instance, path): DM 1.x makes a `./` path of that, DM 2.0 a ClientURI.
+//! and 2.0. Nodes are addressed as (management object, instance, path): DM 1.x makes a `./` path of that, DM 2.0 a `ClientURI`.
 
 use std::fmt;
 
@@ -152,7 +152,7 @@ impl Leaf {
 #[serde(rename_all = "lowercase")]
 pub enum Branch {
     /// An interior node and its children by name.
-    Interior(Vec<(String, Branch)>),
+    Interior(Vec<(String, Self)>),
     /// A leaf.
     Leaf(Leaf),
 }
@@ -293,14 +293,14 @@ pub enum Intent {
         /// The question.
         ask: Prompt,
         /// What a yes allows.
-        then: Box<Intent>,
+        then: Box<Self>,
     },
     /// Several intents as one.
     Group {
         /// Whether all or nothing, or merely one after the other.
         atomic: bool,
         /// The members, in order.
-        members: Vec<Intent>,
+        members: Vec<Self>,
     },
 }
 

@@ -22,6 +22,14 @@ pub use rule::{VersionRule, VersionRuleError};
 use token::{Token, pre_release_cmp, tokens};
 
 /// A version as its owner writes it; compared as the module says.
+///
+/// ```
+/// use scomo::model::version::Version;
+///
+/// let (old, new) = (Version::parse("A1-7.0.3")?, Version::parse("A1-7.0.10")?);
+/// assert!(old < new);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version(String);

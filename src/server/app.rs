@@ -29,11 +29,11 @@ use crate::{
         broker::Broker,
         catalogue::Catalogue,
         courier::{self, Webhook},
-        depot::Depot,
-        driver::{self, Poke, drive},
-        store::{Keys, Store},
+        depot::{Depot, Loaded},
+        driver::{self, Driver, Poke},
+        store::{self, Keys, Store},
         system::{SystemClock, SystemMint},
-        telemetry::Metrics,
+        telemetry::{Metrics, chain},
     },
     job::life::Policy,
     model::{
@@ -100,7 +100,7 @@ impl App {
         let store = shared.store.clone();
         shared.run_errands(&tasks, &stop)?;
         tasks.spawn(pulse(store.clone(), readiness.clone(), stop.clone()));
-        shared.open(doors, device, &readiness, &tasks, &stop)?;
+        shared.open(doors, device, &readiness, &tasks, &stop);
         readiness.enter(Phase::Ready);
         tracing::info!(%device, %admin, %ops, "Ready");
         Ok(Self { device, admin, ops, store, readiness, tasks, stop })
@@ -135,13 +135,7 @@ impl Shared {
         let store = Store::open(&settings.database, keys, Arc::clone(&clock)).await?;
         let depot = Depot::open(&settings.depot)?;
         let catalogue = Catalogue::default();
-        let loaded = catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await?;
-        for refused in &loaded.refused {
-            for reason in &refused.reasons {
-                tracing::error!(file = refused.file, "Package refused: {reason}");
-            }
-        }
-        tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
+        log(&catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await?);
         Ok(Self {
             classes: Arc::new(settings.device_classes.clone()),
             policy: settings.job.patience.clone(),
@@ -173,14 +167,17 @@ impl Shared {
             Completer { store: self.store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
         let keep = Retention { sessions: KEEP_SESSIONS, grants: KEEP_GRANTS, events: self.settings.retention.events };
         let broker = Broker::open(self.store.clone());
-        let (store, clock, pace) = (&self.store, &self.clock, driver::Settings::default());
-        let drive_it = |poke: &Poke| (store.clone(), Arc::clone(clock), pace, poke.clone(), stop.clone());
-        let (a, b, c, d, e) = drive_it(&self.due);
-        tasks.spawn(drive(Arc::new(wake), a, b, c, d, e));
-        let (a, b, c, d, e) = drive_it(&Poke::default());
-        tasks.spawn(drive(Arc::new(completer), a, b, c, d, e));
-        tasks.spawn(report::relay(broker, store.clone(), self.metrics.clone(), self.told.clone(), stop.clone()));
-        tasks.spawn(janitor::clear(store.clone(), Arc::clone(clock), keep, stop.clone()));
+        let driver = |poke: &Poke| Driver {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            settings: driver::Settings::default(),
+            poke: poke.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
+        tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
+        tasks.spawn(report::relay(broker, self.store.clone(), self.metrics.clone(), self.told.clone(), stop.clone()));
+        tasks.spawn(janitor::clear(self.store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
     }
 
@@ -191,7 +188,7 @@ impl Shared {
         readiness: &Readiness,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> anyhow::Result<()> {
+    ) {
         let limits = &self.settings.limits;
         let patience = limits.request_timeout;
         let bounds = Bounds {
@@ -231,7 +228,6 @@ impl Shared {
         serve(doors.device, for_devices, device_bounds);
         serve(doors.admin, api::routes(api, &doorkeeper, patience), bounds);
         serve(doors.ops, ops::routes(readiness.clone(), self.metrics.clone()), bounds);
-        Ok(())
     }
 
     fn sessions(&self, device: SocketAddr) -> Sessions {
@@ -283,19 +279,29 @@ fn mint() -> Box<dyn Mint> {
 /// Looks after what the service depends on, for `/readyz` and the log.
 async fn pulse(store: Store, readiness: Readiness, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let health = match store.ping().await {
-            Ok(()) => Health::Up,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "The database does not answer: {error}");
-                Health::Down
-            }
-        };
+        let health = store.ping().await.map_or_else(|error| down(&error), |()| Health::Up);
         readiness.saw("database", health);
         tokio::select! {
             () = tokio::time::sleep(PULSE) => {}
             () = stop.cancelled() => {}
         }
     }
+}
+
+fn down(error: &store::Error) -> Health {
+    tracing::error!(error = chain(error), "The database does not answer");
+    Health::Down
+}
+
+/// What was loaded, and what was not and why.
+#[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]
+fn log(loaded: &Loaded) {
+    for refused in &loaded.refused {
+        for reason in &refused.reasons {
+            tracing::error!(file = refused.file, "Package refused: {reason}");
+        }
+    }
+    tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
 }
 
 /// Waits for Ctrl-C or SIGTERM.

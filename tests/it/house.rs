@@ -11,11 +11,8 @@ const PILLARS: [&[&str]; 2] = [&["wire", "protocol"], &["scomo", "job"]];
 /// The folders in the order in which `lib.rs` declares them.
 fn order() -> Vec<String> {
     let lib = syn::parse_file(&fs::read_to_string("src/lib.rs").unwrap()).unwrap();
-    let modules = lib.items.iter().filter_map(|item| match item {
-        syn::Item::Mod(module) => Some(module.ident.to_string()),
-        _ => None,
-    });
-    modules.collect()
+    let name = |item: &syn::Item| if let syn::Item::Mod(module) = item { Some(module.ident.to_string()) } else { None };
+    lib.items.iter().filter_map(name).collect()
 }
 
 /// Every path of a file, with `crate`, `super` and `self` resolved against the file's own module path.

@@ -125,8 +125,9 @@ async fn faults(
             faults.push(format!("{what} is {found}, not {wanted}"));
         }
     };
-    expect("the event's state", event["state"].to_string(), json!(row.outcome).to_string());
-    expect("the result code", event["result"]["code"].to_string(), json!(row.code).to_string());
+    let told = |pointer: &str| event.pointer(pointer).unwrap_or(&Value::Null).to_string();
+    expect("the event's state", told("/state"), json!(row.outcome).to_string());
+    expect("the result code", told("/result/code"), json!(row.code).to_string());
     let Some(handle) = stage.fleet.device(device) else { return vec![format!("there is no device {device}")] };
     let tree = handle.snapshot();
     match &row.then {
@@ -169,7 +170,7 @@ async fn delivered(
     });
     let Some((id, version)) = package else { return Err("the event names no package".to_owned()) };
     let manifest = stage.client.get(&["packages", &id, &version], &[]).await.map_err(|failure| failure.explain())?;
-    let wanted = manifest["sha256"].as_str().unwrap_or("unknown").to_owned();
+    let wanted = manifest.pointer("/sha256").and_then(Value::as_str).unwrap_or("unknown").to_owned();
     let kept = tree.package(&format!("{id}@{version}")).and_then(|held| held.sha256);
     let held = kept.or_else(|| stage.watch.seen(device).held.map(|(digest, _)| digest));
     Ok((held.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()), wanted))

@@ -4,14 +4,16 @@
 use super::{
     Header, Post, Reply, Sessions, Trouble,
     answer::{self, Kept, Stored},
-    work::Work,
+    tale::{Tale, Told},
+    work::{Held, Work},
 };
 use crate::{
     contract::class::DeviceClass,
     infra::{
         account, known,
         known::Known,
-        store::{self, Json, SealedJson, Unit, Write, device::DeviceRow, scene::Scene, session::SessionRow},
+        store::{Json, SealedJson, Unit, Write, device::DeviceRow, scene::Scene, session::SessionRow},
+        telemetry::chain,
     },
     model::{
         clock::{Mint, Timestamp},
@@ -42,6 +44,18 @@ pub(super) struct Desk<'a> {
     opened: bool,
     /// It is over, whatever the dialogue still says.
     outcome: Option<&'static str>,
+    /// What is to be told once it is committed.
+    pub(super) tale: Tale,
+}
+
+/// A message that was worked on.
+pub(super) struct Done {
+    /// To be committed.
+    pub(super) unit: Unit,
+    /// To be sent then.
+    pub(super) reply: Reply,
+    /// To be told then.
+    pub(super) tale: Tale,
 }
 
 impl<'a> Desk<'a> {
@@ -68,8 +82,13 @@ impl<'a> Desk<'a> {
             None => (Machine::open(&message.header), false),
         };
         let mut work = Work::new(roots, inventory, started);
-        work.offer_job(job, session.as_ref().filter(|row| row.authenticated).map(|row| row.job), flow, now).await?;
+        let held = match session.as_ref().filter(|row| row.authenticated) {
+            None => Held::Unproven,
+            Some(row) => row.job.map_or(Held::Nothing, Held::Job),
+        };
+        work.offer_job(job, held, flow, now).await?;
         let (account, resp_uri) = (account::of(&device)?, flow.resp_uri(key));
+        let tale = Tale::new(device.device_id.clone(), machine.session_id().to_owned());
         Ok(Self {
             flow,
             now,
@@ -86,6 +105,7 @@ impl<'a> Desk<'a> {
             work,
             opened: false,
             outcome: None,
+            tale,
         })
     }
 
@@ -117,17 +137,15 @@ impl<'a> Desk<'a> {
                 self.touched |= self.known.abilities != abilities;
                 self.known.abilities = abilities;
             }
-            Event::Alert(alert) => self.report(alert)?,
+            Event::Alert(alert) => self.report(&alert)?,
             Event::Outcome { ask, outcome } => self.feed(crate::job::procedure::Input::Outcome { ask, outcome })?,
             Event::Ready => self.start()?,
             Event::Aborted => self.outcome = Some("aborted"),
-            Event::AuthFailed { attempts } => {
-                tracing::warn!(device.id = %self.device.device_id, attempts, "A device sent wrong credentials");
-            }
+            Event::AuthFailed { attempts } => self.tale.add(Told::AuthFailed { attempts }),
             Event::Ended(ending) => self.ended(ending),
             Event::Oddity(what) => {
-                tracing::debug!(device.id = %self.device.device_id, "Tolerated: {what}");
                 self.note(format!("tolerated: {what}"));
+                self.tale.add(Told::Tolerated { what });
             }
         }
         Ok(())
@@ -136,13 +154,12 @@ impl<'a> Desk<'a> {
     /// The device has proved itself: its earlier session is over, and a job of this device may be taken up.
     fn open(&mut self, server_initiated: bool, post: &Post<'_>) -> Result<(), Trouble> {
         self.opened = true;
-        self.flow.metrics.session_opened();
+        self.tale.add(Told::Opened { server_initiated });
         let agent = post.user_agent.map(|text| text.chars().take(200).collect::<String>());
         self.touched |= self.known.user_agent != agent;
         self.known.user_agent = agent;
         self.classify();
-        let session = self.machine.session_id().to_owned();
-        tracing::info!(device.id = %self.device.device_id, session.id = %session, server_initiated, "Session opened");
+        let session = self.tale.session().to_owned();
         self.take_up(server_initiated, &session)
     }
 
@@ -162,8 +179,8 @@ impl<'a> Desk<'a> {
             Ending::Version => ("refused", "the device speaks a version of the protocol that is not served"),
             Ending::Endless => ("aborted", "the device sent messages without end"),
         };
-        tracing::warn!(device.id = %self.device.device_id, "Session given up: {why}");
         self.note(format!("session given up: {why}"));
+        self.tale.add(Told::GivenUp { why: why.to_owned() });
         self.outcome = Some(outcome);
     }
 
@@ -184,19 +201,18 @@ impl<'a> Desk<'a> {
     }
 
     /// Builds the answer and the unit that it belongs to.
-    pub(super) async fn close(mut self, post: &Post<'_>, header: &Header) -> Result<(Unit, Reply), Trouble> {
+    pub(super) async fn close(mut self, post: &Post<'_>, header: &Header) -> Result<Done, Trouble> {
         let (answer, body) = self.answer().await?;
         let ends = answer.ends;
         if ends {
             self.let_go(false)?;
-            self.flow.metrics.session_closed(self.outcome.unwrap_or("done"));
-            tracing::info!(device.id = %self.device.device_id, session.id = %header.session, outcome = self.outcome.unwrap_or("done"), "Session closed");
+            self.tale.add(Told::Closed { outcome: self.outcome.unwrap_or("done") });
         } else {
-            self.keep_on()?;
+            self.keep_on();
         }
         let kept = answer::keep(answer, &body);
-        let unit = self.unit(kept, !ends, post, header)?;
-        Ok((unit, Reply::xml(body)))
+        let (unit, tale) = self.unit(kept, !ends, post, header)?;
+        Ok(Done { unit, reply: Reply::xml(body), tale })
     }
 
     /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue.
@@ -211,10 +227,12 @@ impl<'a> Desk<'a> {
                 Ok((said, body))
             }
             Err(error) => {
-                tracing::error!(device.id = %self.device.device_id, error = &error as &dyn std::error::Error, "Session aborted: {error}");
                 let (machine, said) = before.abort(&cx);
                 let body = crate::wire::syncml::xml::write(&said.message);
                 self.machine = machine;
+                let why = format!("{}; the job goes on when the package can be read", chain(&error));
+                self.note(format!("session given up: {why}"));
+                self.tale.add(Told::GivenUp { why });
                 self.outcome = Some("aborted");
                 self.let_go(true)?;
                 Ok((said, body))
@@ -222,8 +240,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<Unit, Trouble> {
-        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, .. } = self;
+    fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<(Unit, Tale), Trouble> {
+        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, tale, .. } = self;
         let mut unit = super::unit(header);
         let fresh = session.is_none();
         let stored = Stored { started: work.started, answer: Some(kept), machine };
@@ -257,12 +275,6 @@ impl<'a> Desk<'a> {
         }
         unit.writes.extend(inventory);
         unit.writes.extend(learned);
-        Ok(unit)
-    }
-}
-
-impl From<store::CommitError> for Trouble {
-    fn from(error: store::CommitError) -> Self {
-        Self::Commit(error)
+        Ok((unit, tale))
     }
 }

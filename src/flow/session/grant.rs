@@ -1,6 +1,6 @@
 //! Grants: a secret URL under which one device may fetch one file until it expires (SCOMO sheet 5.1).
 
-use super::{Trouble, desk::Desk};
+use super::desk::Desk;
 use crate::{
     infra::store::{Write, grant::GrantRow},
     job::procedure::{Mechanism, Package},
@@ -15,7 +15,7 @@ const TOKEN: usize = 32;
 
 impl Desk<'_> {
     /// Gives the job in hand a grant for `package`, and says what to write as PkgURL.
-    pub(super) fn grant(&mut self, mechanism: Mechanism, package: &Package) -> Result<String, Trouble> {
+    pub(super) fn grant(&mut self, mechanism: Mechanism, package: &Package) -> String {
         let token = self.mint.token(TOKEN);
         let base = &self.flow.settings.download_url;
         let manifest = self.flow.catalogue.get(&package.of);
@@ -39,7 +39,7 @@ impl Desk<'_> {
                 (format!("{base}/dd/{token}"), Some(descriptor.write()))
             }
         };
-        let Some(job) = self.work.job_id() else { return Ok(url) };
+        let Some(job) = self.work.job_id() else { return url };
         let row = GrantRow {
             id: GrantId::new(self.mint.uuid(self.now)),
             token_hash: Digest::of(token.as_bytes()),
@@ -63,6 +63,6 @@ impl Desk<'_> {
             notify_status: None,
         };
         self.work.writes.push(Write::GrantInsert(row));
-        Ok(url)
+        url
     }
 }

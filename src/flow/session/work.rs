@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Sessions, Trouble, desk::Desk};
+use super::{Sessions, Trouble, desk::Desk, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
@@ -45,6 +45,17 @@ pub(super) struct Work {
     pub(super) writes: Vec<Write>,
 }
 
+/// What a session works on when a message comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Held {
+    /// The device has not proved itself yet.
+    Unproven,
+    /// This job.
+    Job(JobId),
+    /// None any more: it was finished, or taken away.
+    Nothing,
+}
+
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
 
@@ -68,7 +79,7 @@ impl Work {
     pub(super) async fn offer_job(
         &mut self,
         job: Option<JobRow>,
-        held: Option<Option<JobId>>,
+        held: Held,
         flow: &Sessions,
         now: Timestamp,
     ) -> Result<(), Trouble> {
@@ -89,9 +100,9 @@ impl Work {
             self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
         }
         match held {
-            None => self.candidate = Some(moving),
-            Some(Some(held)) if held == id => self.job = Some(moving),
-            Some(_) => {}
+            Held::Unproven => self.candidate = Some(moving),
+            Held::Job(held) if held == id => self.job = Some(moving),
+            Held::Job(_) | Held::Nothing => {}
         }
         Ok(())
     }
@@ -159,7 +170,7 @@ impl Desk<'_> {
     }
 
     /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
-    pub(super) fn report(&mut self, alert: GenericAlert) -> Result<(), Trouble> {
+    pub(super) fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
         let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
         let Some(first) = known.first() else { return Ok(()) };
         let source = first.source.clone().unwrap_or_default();
@@ -167,8 +178,9 @@ impl Desk<'_> {
             known.iter().filter_map(|item| ReportItem::parse(&item.data, item.target.as_deref())).collect();
         let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
         let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
-        tracing::debug!(device.id = %self.device.device_id, source, codes = codes.join(" "), "Report");
-        self.note(format!("the device reports {} for {source}", codes.join(" ")));
+        let codes = codes.join(" ");
+        self.note(format!("the device reports {codes} for {source}"));
+        self.tale.add(Told::Report { source: source.clone(), codes });
         self.feed(Input::Report { correlator, source, results })
     }
 
@@ -190,7 +202,7 @@ impl Desk<'_> {
                     Effect::Ask(ask) => asks.push(ask),
                     Effect::Need(Need::Selection) => inputs.push_back(Input::Selected(self.select())),
                     Effect::Need(Need::Grant { mechanism, package }) => {
-                        let url = self.grant(mechanism, &package)?;
+                        let url = self.grant(mechanism, &package);
                         inputs.push_back(Input::Granted { url });
                     }
                     Effect::Learned(fact) => self.learn(fact),
@@ -220,7 +232,7 @@ impl Desk<'_> {
             let next =
                 waiting.into_iter().filter(|row| row.finished_at.is_none()).filter(|row| !self.is_written(row.id));
             let best = next.max_by(|a, b| a.priority.cmp(&b.priority).then(b.created_at.cmp(&a.created_at)));
-            self.work.offer_job(best, None, self.flow, self.now).await?;
+            self.work.offer_job(best, Held::Unproven, self.flow, self.now).await?;
             if self.work.candidate.is_none() {
                 return Ok(());
             }
@@ -245,12 +257,11 @@ impl Desk<'_> {
     }
 
     /// The session goes on.
-    pub(super) fn keep_on(&mut self) -> Result<(), Trouble> {
+    pub(super) fn keep_on(&mut self) {
         let exec = self.work.job.as_ref().map(|job| job.record.procedure.awaiting().is_some());
         if let Some(exec) = exec {
             self.life(life::Event::Exchanged { exec });
         }
-        Ok(())
     }
 
     /// Adds a line to the history of the job in hand.
@@ -298,11 +309,7 @@ impl Desk<'_> {
         }
         job.step(life::Event::Finished(ending.into()), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         let state = job.record.life.state().name();
-        let (id, request) = (job.row().id, job.record.request_id.clone());
-        tracing::info!(device.id = %self.device.device_id, job.id = %id, request.id = %request, %state, "Job is {state}");
-        if job.is_over() {
-            self.flow.metrics.job_ended(state.as_str());
-        }
+        self.tale.add(Told::Job { id: job.row().id, request: job.record.request_id.clone(), state });
         self.work.writes.extend(job.writes(self.now, None)?);
         self.work.freed = true;
         Ok(())

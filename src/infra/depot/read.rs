@@ -42,11 +42,9 @@ async fn get(store: &dyn ObjectStore, object: &Object, range: Range<u64>) -> Res
         range: (!range.is_empty()).then_some(GetRange::Bounded(range)),
         ..GetOptions::default()
     };
-    store.get_opts(&object.path, options).await.map_err(|source| match source {
-        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => {
-            Error::Changed { path: path() }
-        }
-        source => Error::Read { path: path(), source },
+    store.get_opts(&object.path, options).await.map_err(|source| {
+        let changed = matches!(source, object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. });
+        if changed { Error::Changed { path: path() } } else { Error::Read { path: path(), source } }
     })
 }
 

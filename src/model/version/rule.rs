@@ -9,6 +9,14 @@ use super::{Version, VersionError, token::begins_with};
 /// Which versions are wanted: `>=2.1`, `2.1.*`, `>=1.0, <3`, `=1.2.3`, `2.1.0` (the same as `=2.1.0`), `*`.
 ///
 /// Parts divided by commas must all hold. A pre-release is taken only by a rule that names one, so that `>=2.1` never ships `3.0-rc1`.
+///
+/// ```
+/// use scomo::model::version::{Version, VersionRule};
+///
+/// let rule = VersionRule::parse(">=2.1, <3")?;
+/// assert!(rule.matches(&Version::parse("2.1.0")?) && !rule.matches(&Version::parse("3.0")?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionRule {

@@ -10,11 +10,11 @@ use axum::{
 };
 use tracing::error;
 
-use super::{
-    device::{plain, unavailable},
-    problem::chain,
+use super::device::{plain, unavailable};
+use crate::{
+    flow::delivery::{Delivery, Fetch, File, Notify, Refused, range::Wanted},
+    infra::telemetry::chain,
 };
-use crate::flow::delivery::{Delivery, Fetch, File, Notify, Refused, range::Wanted};
 
 /// The longest install-notify, in bytes: a status code and a word.
 const MOST_NOTIFY: usize = 4096;

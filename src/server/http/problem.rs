@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::{
     contract::problem::{Code, Fault, Problem},
-    infra::system::SystemMint,
+    infra::{system::SystemMint, telemetry::chain},
     model::clock::Mint as _,
 };
 
@@ -149,14 +149,3 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked: {0}")]
 struct Panicked(String);
-
-/// An error and its causes, in one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

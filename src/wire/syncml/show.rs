@@ -15,6 +15,16 @@ pub enum Secrets {
 /// Renders a message: the header, then one line a command, with its items below it.
 ///
 /// Control characters are escaped, so text from a device cannot steer a terminal. The end is a line feed.
+///
+/// ```
+/// use scomo::wire::syncml::{limits::Limits, show::{Secrets, show}, xml};
+///
+/// let bytes = br#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><MsgID>1</MsgID></SyncHdr>
+///   <SyncBody><Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Final/></SyncBody></SyncML>"#;
+/// let text = show(&xml::read(bytes, &Limits::default())?, Secrets::Hidden);
+/// assert!(text.contains("1201"), "{text}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn show(message: &Message, secrets: Secrets) -> String {
     let mut page = Page { out: String::new(), secrets };

@@ -22,11 +22,14 @@ use super::{
     page::{bounded, not_ours},
 };
 use crate::{
-    infra::store::{self, event::Published},
+    infra::{
+        store::{self, event::Published},
+        telemetry::chain,
+    },
     model::id::Tenant,
     server::http::{
         auth::Caller,
-        problem::{Query, Refusal, chain},
+        problem::{Query, Refusal},
     },
 };
 
