@@ -6,11 +6,7 @@ use super::{Sessions, Trouble, desk::Desk, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
-        store::{
-            self, Json, Page, Write,
-            device::InventoryRow,
-            job::{JobFilter, JobRow},
-        },
+        store::{self, Json, Write, device::InventoryRow, job::JobRow},
     },
     job::{
         life,
@@ -58,6 +54,10 @@ pub(super) enum Held {
 
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
+/// One more, so that there is one that this message has not moved.
+const MOST_LIVE: u32 = 17;
+/// The state from which a session takes jobs up.
+const WAITING: &str = life::StateName::Waiting.as_str();
 
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
@@ -227,11 +227,9 @@ impl Desk<'_> {
                 return Ok(());
             }
             let norm = self.device.device_id.normalised();
-            let filter = JobFilter { device_norm: Some(&norm), state: Some("waiting"), ..JobFilter::default() };
-            let waiting = self.flow.store.jobs(&self.device.tenant, filter, Page::first(200)).await?;
-            let next =
-                waiting.into_iter().filter(|row| row.finished_at.is_none()).filter(|row| !self.is_written(row.id));
-            let best = next.max_by(|a, b| a.priority.cmp(&b.priority).then(b.created_at.cmp(&a.created_at)));
+            // What this message has moved already is not stored yet, and may stand first.
+            let waiting = self.flow.store.live_jobs(&self.device.tenant, &norm, WAITING, MOST_LIVE).await?;
+            let best = waiting.into_iter().find(|row| !self.is_written(row.id));
             self.work.offer_job(best, Held::Unproven, self.flow, self.now).await?;
             if self.work.candidate.is_none() {
                 return Ok(());

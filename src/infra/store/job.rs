@@ -129,6 +129,20 @@ impl Store {
         rows.into_iter().map(JobRaw::row).collect()
     }
 
+    /// The jobs of a device that are in a state from which they can go on, at most `most`, next first: by priority and age. Unlike
+    /// [`jobs`](Self::jobs) it reads these rows alone, however many others there are.
+    pub async fn live_jobs(
+        &self,
+        tenant: &Tenant,
+        device_norm: &str,
+        state: &str,
+        most: u32,
+    ) -> Result<Vec<JobRow>, Error> {
+        let most = i64::from(most);
+        let rows = read!(fetch_all, self.core, job::LIVE, JobRaw, tenant.as_str(), device_norm, state, most)?;
+        rows.into_iter().map(JobRaw::row).collect()
+    }
+
     /// How many jobs of a request are in each state.
     pub async fn job_counts(&self, request: RequestKey) -> Result<Vec<JobCount>, Error> {
         let rows = read!(fetch_all, self.core, job::COUNTS, CountRaw, request.uuid())?;

@@ -13,6 +13,12 @@ WHERE tenant = $1 AND ($2 IS NULL OR request_key = $2) AND ($3 IS NULL OR device
     AND ($4 IS NULL OR state = $4) AND (created_at, id) < ($5, $6)
 ORDER BY created_at DESC, id DESC LIMIT $7";
 
+pub(in crate::infra::store) const LIVE: &str = "-- job.live
+SELECT id, tenant, request_key, device_id, device_key, state, active, priority, version, event_seq, attempt, body,
+    result, created_at, updated_at, deadline_at, finished_at
+FROM job WHERE tenant = $1 AND device_norm = $2 AND finished_at IS NULL AND state = $3
+ORDER BY priority DESC, created_at, id LIMIT $4";
+
 pub(in crate::infra::store) const COUNTS: &str = "-- job.counts
 SELECT state, finished_at IS NOT NULL AS finished, COUNT(*) AS jobs
 FROM job WHERE request_key = $1 GROUP BY state, finished_at IS NOT NULL ORDER BY state, finished_at IS NOT NULL";
