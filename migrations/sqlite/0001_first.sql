@@ -72,10 +72,12 @@ CREATE TABLE job (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deadline_at INTEGER,
+    passes_until INTEGER,
     finished_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX job_active ON job (tenant, device_norm) WHERE active;
 CREATE INDEX job_next ON job (tenant, device_norm, priority DESC, created_at, id) WHERE finished_at IS NULL;
+CREATE INDEX job_ended ON job (tenant, device_norm, finished_at, id) WHERE finished_at IS NOT NULL;
 CREATE INDEX job_request ON job (request_key, state);
 CREATE INDEX job_device ON job (device_key);
 CREATE INDEX job_page ON job (tenant, created_at, id);

@@ -54,9 +54,9 @@ impl Client {
     /// For the server that the command line names.
     ///
     /// # Errors
-    /// If the URL cannot carry paths, or TLS cannot be set up.
+    /// If the URL is none of HTTP, or TLS cannot be set up.
     pub fn new(connection: Connection) -> Result<Self, Failure> {
-        if connection.server.cannot_be_a_base() {
+        if !matches!(connection.server.scheme(), "http" | "https") {
             return Err(Failure::Usage(format!(
                 "--server {}: an http:// or https:// URL is needed",
                 connection.server

@@ -53,21 +53,29 @@ impl Decode {
         match self.from {
             Kind::Auto if looks_like_xml(&bytes) => self.xml(&bytes),
             Kind::Xml => self.xml(&bytes),
-            Kind::Auto | Kind::Notification => self.notification(&bytes),
+            Kind::Notification => self.notification(&bytes),
+            Kind::Auto => self.notification(&bytes).map_err(|_| {
+                Failure::Work(format!("{} is neither a SyncML message in XML nor a notification", self.name()))
+            }),
         }
+    }
+
+    /// The file as people call it.
+    fn name(&self) -> &str {
+        if self.file == "-" { "standard input" } else { &self.file }
     }
 
     fn xml(&self, bytes: &[u8]) -> Result<String, Failure> {
         let limits = Limits { message_bytes: bytes.len(), ..Limits::default() };
         let message = xml::read(bytes, &limits)
-            .map_err(|error| Failure::Work(format!("{} is not a SyncML message: {error}", self.file)))?;
+            .map_err(|error| Failure::Work(format!("{} is not a SyncML message: {error}", self.name())))?;
         let secrets = if self.secrets { show::Secrets::Shown } else { show::Secrets::Hidden };
         Ok(show::show(&message, secrets))
     }
 
     fn notification(&self, bytes: &[u8]) -> Result<String, Failure> {
         let Notification { digest, trigger } = notification::read(bytes)
-            .map_err(|error| Failure::Work(format!("{} is not a notification: {error}", self.file)))?;
+            .map_err(|error| Failure::Work(format!("{} is not a notification: {error}", self.name())))?;
         let vendor = if trigger.vendor.is_empty() {
             String::new()
         } else {

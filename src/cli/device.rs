@@ -38,11 +38,11 @@ pub(super) struct Add {
     /// The record as JSON; `-` reads standard input
     #[arg(long, value_name = "FILE|-")]
     file: Option<String>,
-    /// What the device calls itself when it authenticates; its id if absent
-    #[arg(long)]
+    /// What the device calls itself when it authenticates
+    #[arg(long, required_unless_present = "file")]
     user: Option<String>,
     /// A file that holds the device's password; `-` reads standard input
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", required_unless_present = "file")]
     secret_file: Option<String>,
     /// A file that holds the password by which the server authenticates to the device
     #[arg(long, value_name = "FILE")]
@@ -193,19 +193,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("key");
         fs::write(&key, "pw-dev\n").unwrap();
-        let line =
-            ["add", "IMEI:1", "--secret-file", key.to_str().unwrap(), "--scheme", "md5", "--webhook", "http://h/w"];
-        let record = Line::try_parse_from(line).unwrap().add.record().unwrap();
+        let line = format!("add IMEI:1 --user dev --secret-file {} --scheme md5 --webhook http://h/w", key.display());
+        let record = Line::try_parse_from(line.split(' ')).unwrap().add.record().unwrap();
         assert_eq!(
             record,
-            json!({ "id": "IMEI:1", "secret": "pw-dev", "scheme": "md5", "addresses": { "webhook": "http://h/w" } })
+            json!({ "id": "IMEI:1", "user": "dev", "secret": "pw-dev", "scheme": "md5", "addresses": { "webhook": "http://h/w" } })
         );
     }
 
     #[test]
     fn a_device_needs_a_name_and_files_must_be_there() {
         assert!(Line::try_parse_from(["add"]).is_err());
-        let line = Line::try_parse_from(["add", "IMEI:1", "--secret-file", "/nowhere"]).unwrap();
+        assert!(Line::try_parse_from(["add", "IMEI:1"]).is_err(), "it cannot authenticate without a user and a secret");
+        let line = Line::try_parse_from(["add", "IMEI:1", "--user", "dev", "--secret-file", "/nowhere"]).unwrap();
         assert_eq!(line.add.record().unwrap_err().code(), 2);
     }
 }

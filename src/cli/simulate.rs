@@ -5,13 +5,13 @@ use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use tokio::signal;
 use url::Url;
 
 use super::{Connection, Failure, Output, output::table, progress::Progress};
 use crate::{
     infra::system::{SystemClock, SystemMint},
     model::secret::Secret,
+    server::app::StopSignal,
     sim::{self, Fleet, Profile, RegisterError, Settings, Snapshot},
 };
 
@@ -42,16 +42,21 @@ pub(super) struct Simulate {
 impl Simulate {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         let settings = self.settings()?;
+        let mut asked = StopSignal::listen()?;
         let progress = Arc::new(Progress::new(output));
         let observer: Arc<dyn sim::Observer> = Arc::<Progress>::clone(&progress);
         let fleet = Fleet::start(settings, Arc::new(SystemClock), &mut SystemMint::new(), observer).await;
         let fleet = fleet.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
-        fleet.register(&self.connection.admin()).await.map_err(refused)?;
+        let admin = self.connection.admin();
+        tokio::select! {
+            registered = fleet.register(&admin) => registered.map_err(|error| refused(error, &admin))?,
+            () = asked.wait() => return Ok(()),
+        }
         progress.say(&format!("{} devices are registered; Ctrl-C ends them", fleet.ids().count()));
         if self.open {
             fleet.devices().for_each(|device| device.start_session());
         }
-        interrupted().await?;
+        asked.wait().await;
         let devices: Vec<Snapshot> = fleet.devices().map(|device| device.snapshot()).collect();
         fleet.shutdown().await;
         progress.finish();
@@ -83,10 +88,10 @@ impl Simulate {
     }
 }
 
-fn refused(error: RegisterError) -> Failure {
+fn refused(error: RegisterError, admin: &sim::Admin) -> Failure {
     match error {
-        RegisterError::Unreachable { device, source } => {
-            Failure::Unreachable { server: format!("the admin API (to register {device})"), source }
+        RegisterError::Unreachable { device: _, source } => {
+            Failure::Unreachable { server: admin.url.to_string(), source }
         }
         RegisterError::Refused { device, status, detail } => {
             let problem = serde_json::from_str(&detail).ok().filter(Value::is_object);
@@ -94,15 +99,6 @@ fn refused(error: RegisterError) -> Failure {
             Failure::Refused(Box::new(problem.unwrap_or_else(|| json!({ "title": title, "code": "http" }))))
         }
         other @ (RegisterError::Address { .. } | RegisterError::Interrupted) => Failure::Usage(other.to_string()),
-    }
-}
-
-/// Waits for Ctrl-C, or for whoever started this to end it.
-async fn interrupted() -> Result<(), Failure> {
-    let mut terminated = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = signal::ctrl_c() => Ok(interrupted?),
-        _ = terminated.recv() => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     request::{IfUnknownDevice, Request},
 };
 use crate::{
-    job::life::{self, Cx, Effect, Life, Policy, step},
+    job::life::{self, Cx, Effect, Errand, Life, Next, Policy, step},
     model::{
         clock::{Mint, Timestamp, span},
         digest::Digest,
@@ -51,15 +51,6 @@ pub struct Accepted {
     pub deadline: Timestamp,
 }
 
-/// A device that has a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownDevice {
-    /// Its row.
-    pub key: DeviceKey,
-    /// A job holds it now ([`life::StateName::holds_device`]).
-    pub busy: bool,
-}
-
 /// A job to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
@@ -93,11 +84,14 @@ pub fn accept(
 
 /// Makes the jobs of `devices`, a part or all of the request's, in their order. `known` holds those that have a record, by
 /// [`DeviceId::normalised`].
+///
+/// Every live job is due at once. Whether its device is busy, or was registered after `known` was read, is looked up when the job
+/// has been stored: whoever changes either of that then finds the job, so that none waits for a turn that has passed.
 #[must_use]
 pub fn fan_out(
     accepted: &Accepted,
     devices: &[DeviceId],
-    known: &BTreeMap<String, KnownDevice>,
+    known: &BTreeMap<String, DeviceKey>,
     policy: &Policy,
     now: Timestamp,
     mint: &mut dyn Mint,
@@ -106,18 +100,18 @@ pub fn fan_out(
         let found = known.get(&device.normalised());
         let request = &accepted.request;
         let life = Life::new(accepted.deadline, request.notify, request.retry);
-        let cx = Cx { now, busy: found.is_some_and(|k| k.busy), policy };
-        let event = match (found, request.if_unknown_device) {
-            (Some(_), _) => life::Event::Queued,
-            (None, IfUnknownDevice::Fail) => life::Event::DeviceUnknown,
-            // Its due row is set, and nothing else happens until the record appears.
-            (None, IfUnknownDevice::Wait) => life::Event::Due,
+        let cx = Cx { now, busy: false, policy };
+        let next = match (found, request.if_unknown_device) {
+            (Some(_), _) => step(&life, life::Event::Queued, &cx),
+            (None, IfUnknownDevice::Fail) => step(&life, life::Event::DeviceUnknown, &cx),
+            (None, IfUnknownDevice::Wait) => {
+                Next { life, effects: vec![Effect::Due { errand: Errand::TimeOut, at: now }] }
+            }
         };
-        let next = step(&life, event, &cx);
         NewJob {
             id: JobId::new(mint.uuid(now)),
             device: device.clone(),
-            device_key: found.map(|k| k.key),
+            device_key: found.copied(),
             life: next.life,
             effects: next.effects,
         }
@@ -131,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        job::life::{Errand, Outcome, Reason, State, StateName},
+        job::life::{Outcome, Reason, State, StateName},
         model::id::RequestSource,
     };
 
@@ -159,9 +153,9 @@ mod tests {
         accept(request(more), Tenant::default(), &Defaults::default(), NOW, &mut Counting(0)).unwrap()
     }
 
-    fn jobs(accepted: &Accepted, busy: bool) -> Vec<NewJob> {
+    fn jobs(accepted: &Accepted) -> Vec<NewJob> {
         let key = DeviceKey::new(uuid::Uuid::from_u128(7));
-        let known = BTreeMap::from([("IMEI:490154203237518".to_owned(), KnownDevice { key, busy })]);
+        let known = BTreeMap::from([("IMEI:490154203237518".to_owned(), key)]);
         fan_out(accepted, &accepted.request.devices, &known, &Policy::default(), NOW, &mut Counting(0))
     }
 
@@ -169,36 +163,35 @@ mod tests {
     fn each_device_gets_a_job_that_ends_at_the_requests_deadline() {
         let accepted = accepted(&json!({}));
         assert_eq!(accepted.deadline, NOW.after(Duration::from_hours(720)));
-        let jobs = jobs(&accepted, false);
+        let jobs = jobs(&accepted);
         assert_eq!(jobs.len(), 2);
         assert_ne!(jobs[0].id, jobs[1].id);
         assert!(jobs.iter().all(|job| job.life.deadline() == accepted.deadline));
     }
 
     #[test]
-    fn a_known_device_is_woken_at_once_and_silently_unless_another_job_holds_it() {
-        let accepted = accepted(&json!({}));
-        let first = |busy| jobs(&accepted, busy).remove(0);
-        assert!(first(false).device_key.is_some());
-        assert_eq!(first(false).life.state().name(), StateName::Waiting);
-        assert_eq!(first(false).effects, [Effect::Due { errand: Errand::Wake, at: NOW }]);
-        assert_eq!(first(true).effects, [Effect::Due { errand: Errand::TimeOut, at: accepted.deadline }]);
+    fn a_known_device_is_woken_at_once_and_silently() {
+        let first = jobs(&accepted(&json!({}))).remove(0);
+        assert!(first.device_key.is_some());
+        assert_eq!(first.life.state().name(), StateName::Waiting);
+        assert_eq!(first.effects, [Effect::Due { errand: Errand::Wake, at: NOW }]);
     }
 
     #[test]
     fn an_unknown_device_fails_at_once_and_says_why() {
-        let job = jobs(&accepted(&json!({})), false).remove(1);
+        let job = jobs(&accepted(&json!({}))).remove(1);
         let State::Over(over) = job.life.state() else { panic!("{:?}", job.life) };
         assert_eq!((over.outcome, over.reason), (Outcome::Failed, Some(Reason::UnknownDevice)));
         assert!(job.effects.contains(&Effect::Tell(StateName::Over(Outcome::Failed))));
     }
 
     #[test]
-    fn an_unknown_device_that_is_waited_for_has_until_the_deadline() {
+    fn an_unknown_device_that_is_waited_for_has_until_the_deadline_and_is_looked_for_once_stored() {
         let accepted = accepted(&json!({ "if_unknown_device": "wait" }));
-        let job = jobs(&accepted, false).remove(1);
+        let job = jobs(&accepted).remove(1);
         assert_eq!((job.life.state().name(), job.device_key), (StateName::Accepted, None));
-        assert_eq!(job.effects, [Effect::Due { errand: Errand::TimeOut, at: accepted.deadline }]);
+        assert_eq!(job.life.due(), Some((Errand::TimeOut, accepted.deadline)));
+        assert_eq!(job.effects, [Effect::Due { errand: Errand::TimeOut, at: NOW }]);
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Delivery {
             return Err(Refused::Unknown);
         }
         let e_tag = format!("\"{}\"", grant.payload);
-        let wanted = range::wanted(fetch.range, fetch.if_range, &e_tag, grant.size);
+        // A range is defined for GET alone (RFC 9110 section 14.2).
+        let wanted = range::wanted(fetch.range.filter(|_| !fetch.head), fetch.if_range, &e_tag, grant.size);
         let bytes = match &wanted {
             Wanted::Whole => 0..grant.size,
             Wanted::Part(part) => part.clone(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     contract::{
-        accept::{Accepted, Defaults, KnownDevice, NewJob, accept, fan_out},
+        accept::{Accepted, Defaults, NewJob, accept, fan_out},
         event::{Data, Event, RequestAccepted},
         problem::{Code, Problem},
         request::{Request, Work},
@@ -24,7 +24,7 @@ use crate::{
     model::{
         clock::{Clock, Mint, Timestamp},
         digest::Digest,
-        id::{DeviceId, EventId, RequestId, RequestSource, Tenant},
+        id::{DeviceId, DeviceKey, EventId, RequestId, RequestSource, Tenant},
     },
 };
 
@@ -151,10 +151,10 @@ impl Intake {
         self.ready(accepted, jobs, now, mint).map(Ok)
     }
 
-    async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, KnownDevice>, store::Error> {
+    async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, DeviceKey>, store::Error> {
         let norms: Vec<String> = accepted.request.devices.iter().map(DeviceId::normalised).collect();
         let rows = self.store.known_devices(&accepted.tenant, &norms).await?;
-        Ok(rows.into_iter().map(|row| (row.device_norm, KnownDevice { key: row.key, busy: row.busy })).collect())
+        Ok(rows.into_iter().map(|row| (row.device_norm, row.key)).collect())
     }
 
     fn ready(
@@ -212,6 +212,7 @@ impl Intake {
                 created_at: at,
                 updated_at: now,
                 deadline_at: Some(deadline),
+                passes_until: None,
                 finished_at: None,
             };
             unit.writes.extend(Moving::fresh(row, record, effects, now, mint).inserts(now)?);

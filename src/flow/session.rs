@@ -179,6 +179,9 @@ impl Sessions {
         if let Some(kept) = repeated(&scene, header, post, now)? {
             return Ok(Some(answer::replay(kept, &self.depot).await));
         }
+        if session_of(scene.session.as_ref(), header).is_some_and(|row| !row.open) {
+            return Err(Violation::Over.into());
+        }
         let mut desk = Box::new(Desk::sit(self, scene, header, message, now).await?);
         desk.read(post, message.clone()).await?;
         let done = desk.close(post, header).await?;
@@ -267,7 +270,7 @@ fn repeated(scene: &Scene, header: &Header, post: &Post<'_>, now: Timestamp) -> 
 }
 
 /// The session that a message belongs to: the stored one, or a new one for a first message and for a session nobody remembers.
-fn session_of(scene: Option<SessionRow>, header: &Header) -> Option<SessionRow> {
+fn session_of<'a>(scene: Option<&'a SessionRow>, header: &Header) -> Option<&'a SessionRow> {
     scene.filter(|row| header.msg_id > 1 && row.dm_session_id == header.session)
 }
 
@@ -284,7 +287,7 @@ fn unit(header: &Header) -> Unit {
 fn malformed(why: &str, header: Option<&Header>) -> Reply {
     let device = header.map(|h| tracing::field::display(&h.device));
     let session = header.map(|h| tracing::field::display(&h.session));
-    tracing::warn!(device.id = device, session.id = session, "Refused a message: {why}");
+    tracing::warn!(device.id = device, session.id = session, why, "Refused a message");
     Reply::bad_request(why)
 }
 

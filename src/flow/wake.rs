@@ -91,8 +91,13 @@ impl Errand for Wake {
         let busy = self.busy(&row).await?;
         let mut mint = (self.mint)();
         let mut job = Moving::of(row.clone())?;
-        if device.is_some() && job.record.life.state().name() == StateName::Accepted {
-            job.step(Event::Queued, now, &self.policy, busy, mint.as_mut());
+        match (job.record.life.state().name(), &device) {
+            (StateName::Accepted, Some(_)) => job.step(Event::Queued, now, &self.policy, busy, mint.as_mut()),
+            // It was registered once, and was removed.
+            (StateName::Waiting | StateName::Notified, None) => {
+                job.step(Event::DeviceUnknown, now, &self.policy, busy, mint.as_mut());
+            }
+            (_, _) => {}
         }
         job.step(Event::Due, now, &self.policy, busy, mint.as_mut());
         if job.take_notify()
@@ -129,13 +134,7 @@ impl Wake {
                 return Ok(job);
             }
         };
-        let Some(mut job) = self.announce(job, row, device, &account, letter.session_id, now).await? else {
-            return Err(Failure::from(crate::infra::store::Error::RowCount {
-                statement: "job.load",
-                expected: 1,
-                found: 0,
-            }));
-        };
+        let mut job = self.announce(job, row, device, &account, letter.session_id, now).await?;
         let event = self.send(&job, &letter, now).await;
         let sent = event == Event::Notified;
         self.metrics.notification(if sent { "accepted" } else { "failed" });
@@ -145,7 +144,7 @@ impl Wake {
         Ok(job)
     }
 
-    /// Stores which session is asked for, before it is, and reads the job again as it is then.
+    /// Stores which session is asked for, before it is.
     async fn announce(
         &self,
         mut job: Moving,
@@ -154,8 +153,7 @@ impl Wake {
         account: &crate::protocol::dm1::Account,
         session_id: u16,
         now: Timestamp,
-    ) -> Result<Option<Moving>, Failure> {
-        let id = row.id;
+    ) -> Result<Moving, Failure> {
         let mut unit = Unit::new("wake.announce", &row.device_id.normalised());
         let mut before = Moving::of(row)?;
         before.record.notification = Some(Notification { session_id, at: now });
@@ -166,9 +164,8 @@ impl Wake {
             unit.push(Write::DevicePut(device));
         }
         self.store.commit(unit).await?;
-        let Some(stored) = self.store.job(id).await? else { return Ok(None) };
-        job.rebase(&stored, Some(Notification { session_id, at: now }));
-        Ok(Some(job))
+        job.announced(Notification { session_id, at: now });
+        Ok(job)
     }
 
     fn letter(
@@ -210,11 +207,14 @@ impl Wake {
 
     async fn commit(&self, job: Moving, lease: Lease, now: Timestamp) -> Result<(), Failure> {
         let mut unit = Unit::new("wake.job", &job.row().device_id.normalised());
-        if job.is_over() {
-            self.metrics.job_ended(job.record.life.state().name().as_str());
-        }
+        let ended = job.is_over().then(|| job.record.life.state().name());
+        let id = job.row().id;
         unit.writes = job.writes(now, Some(lease))?;
         self.store.commit(unit).await?;
+        if let Some(state) = ended {
+            self.metrics.job_ended(state.as_str());
+            tracing::info!(job.id = %id, "Job is {state}");
+        }
         self.told.poke();
         Ok(())
     }

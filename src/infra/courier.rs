@@ -85,8 +85,10 @@ impl Webhook {
     /// A courier that signs with `key`, if there is one.
     ///
     /// # Errors
-    /// [`Error::Client`] if the TLS provider is missing.
+    /// [`Error::Client`] if the system gives it no certificates to trust.
     pub fn new(settings: &Settings, key: Option<Secret>) -> Result<Self, Error> {
+        // Without a provider the client panics; whoever installed one before keeps it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(settings.timeout)
             .redirect(reqwest::redirect::Policy::none())

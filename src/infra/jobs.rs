@@ -95,10 +95,11 @@ impl Moving {
         self.record.note(now, text);
     }
 
-    /// Takes the row as it was stored in between by the same errand; what was moved stays as it is.
-    pub fn rebase(&mut self, stored: &JobRow, notification: Option<Notification>) {
-        self.row.version = stored.version;
-        self.record.notification = notification;
+    /// The row was stored once in between, with this notification and no other change: a put of this job now follows that one, and
+    /// loses to whatever else comes between them.
+    pub const fn announced(&mut self, notification: Notification) {
+        self.row.version += 1;
+        self.record.notification = Some(notification);
     }
 
     /// The writes that make it so; with `lease`, only if the lease is still held.
@@ -123,6 +124,7 @@ impl Moving {
         row.state = state.name().to_string();
         row.active = state.name().holds_device();
         row.attempt = record.life.attempt();
+        row.passes_until = record.life.passes_until();
         row.updated_at = now;
         if let life::State::Over(over) = state
             && row.finished_at.is_none()

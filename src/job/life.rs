@@ -253,6 +253,24 @@ impl Life {
         }
     }
 
+    /// Until when a turn that comes is not for it: it rests after a failure, or never asks its device to come.
+    #[must_use]
+    pub const fn passes_until(&self) -> Option<Timestamp> {
+        match (&self.state, self.notify) {
+            (State::Waiting { .. }, Notify::Never) => Some(self.deadline),
+            (State::Waiting { not_before }, Notify::Auto | Notify::Always) => *not_before,
+            (
+                State::Accepted
+                | State::Notified
+                | State::InSession
+                | State::AwaitingReport
+                | State::AwaitingUser
+                | State::Over(_),
+                _,
+            ) => None,
+        }
+    }
+
     /// Its due row; none at its end.
     #[must_use]
     pub fn due(&self) -> Option<(Errand, Timestamp)> {

@@ -66,6 +66,14 @@ impl Procedure {
         }
     }
 
+    /// Whether an Exec of this or an earlier attempt had this correlator, as far back as is remembered.
+    #[must_use]
+    pub fn knows(&self, correlator: &Correlator) -> bool {
+        match self {
+            Self::Scomo(scomo) => scomo.knows(correlator),
+        }
+    }
+
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    life::{self, Life, Next},
+    life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
     procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
@@ -46,6 +46,9 @@ pub struct Record {
     /// The notification that is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<Notification>,
+    /// The last that was reported after its end, so that a repeat of it is not told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<(Outcome, JobResult)>,
     /// What happened, oldest first.
     #[serde(default)]
     pub history: History,
@@ -131,6 +134,7 @@ impl Record {
             tried: Vec::new(),
             selection: None,
             notification: None,
+            late: None,
             history: History::default(),
         }
     }
@@ -139,14 +143,26 @@ impl Record {
     #[must_use]
     pub fn step(mut self, event: life::Event, cx: &life::Cx<'_>) -> (Self, Vec<life::Effect>) {
         let before = self.life.attempt();
-        let Next { life, effects } = life::step(&self.life, event, cx);
+        let Next { life, mut effects } = life::step(&self.life, event, cx);
         self.life = life;
+        effects.retain(
+            |effect| !matches!(effect, life::Effect::LateResult { outcome, result } if !self.is_news(*outcome, result)),
+        );
         if self.life.attempt() != before {
             self.procedure = self.procedure.again();
             self.plan = Plan::default();
             self.notification = None;
         }
         (self, effects)
+    }
+
+    /// Whether a late result says what neither the end nor the last late result said; remembered.
+    fn is_news(&mut self, outcome: Outcome, result: &JobResult) -> bool {
+        let same =
+            |over: &Over| over.outcome == outcome && (outcome == Outcome::Succeeded || over.result.code == result.code);
+        let known = matches!(self.life.state(), State::Over(over) if same(over));
+        let news = Some((outcome, result.clone()));
+        !known && std::mem::replace(&mut self.late, news.clone()) != news
     }
 
     /// Which package it is about, once that is known.

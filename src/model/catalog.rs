@@ -116,6 +116,12 @@ impl Manifest {
         manifest::parse(text, file)
     }
 
+    /// What is wrong with the value of `key` seen from outside, such as the payload, with its place in the manifest that was read.
+    #[must_use]
+    pub fn fault(text: &str, file: &str, key: &str, reason: String) -> ManifestError {
+        manifest::fault(text, file, key, reason)
+    }
+
     /// Which package this is.
     #[must_use]
     pub fn package(&self) -> PackageRef {

@@ -138,6 +138,12 @@ impl Scomo {
         }
     }
 
+    /// Whether an Exec of this or an earlier attempt had this correlator, as far back as is remembered.
+    #[must_use]
+    pub fn knows(&self, correlator: &Correlator) -> bool {
+        self.memory.execs.contains(correlator)
+    }
+
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {

@@ -1,7 +1,11 @@
 //! The service as a whole: builds every part from the settings, starts them in order, and stops them in order.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -55,6 +59,14 @@ pub struct App {
     readiness: Readiness,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// The probes, which answer until all else has ended.
+    probes: Probes,
+}
+
+/// The task of the ops listener, and what ends it.
+struct Probes {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 /// Sessions after their last message, and grants after they expired: long enough for a repeat and for a last install-notify.
@@ -89,6 +101,8 @@ impl App {
     /// # Errors
     /// The first part that could not be built, with the setting that it depends on.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        // Whatever speaks TLS takes the provider of the process; if there is one already, that will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let doors = Doors {
             device: Listener::bind("device", settings.device.listen).await?,
             admin: Listener::bind("admin", settings.admin.listen).await?,
@@ -100,18 +114,22 @@ impl App {
         let store = shared.store.clone();
         shared.run_errands(&tasks, &stop)?;
         tasks.spawn(pulse(store.clone(), readiness.clone(), stop.clone()));
-        shared.open(doors, device, &readiness, &tasks, &stop);
+        let probes = shared.probes(doors.ops, readiness.clone());
+        shared.open([doors.device, doors.admin], device, &tasks, &stop);
         readiness.enter(Phase::Ready);
         tracing::info!(%device, %admin, %ops, "Ready");
-        Ok(Self { device, admin, ops, store, readiness, tasks, stop })
+        Ok(Self { device, admin, ops, store, readiness, tasks, stop, probes })
     }
 
-    /// Stops: takes nothing new, ends what it has, gives leases back, closes the database.
+    /// Stops: takes nothing new, ends what it has, gives leases back, closes the database. The probes say so until the end.
     pub async fn stop(self) {
         self.readiness.enter(Phase::Draining);
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.probes.stop.cancel();
+        // A panic of that task is logged where it happened; nothing else can go wrong with it.
+        let _ = self.probes.task.await;
         self.store.close().await;
         tracing::info!("Stopped");
     }
@@ -122,8 +140,10 @@ impl App {
 /// # Errors
 /// What kept it from starting.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // From here on a signal is kept for later: also one that comes while the service starts ends it in order.
+    let mut asked = StopSignal::listen()?;
     let app = App::start(settings).await?;
-    stop_signal().await?;
+    asked.wait().await;
     app.stop().await;
     Ok(())
 }
@@ -181,28 +201,32 @@ impl Shared {
         Ok(())
     }
 
-    fn open(
-        &self,
-        doors: Doors,
-        device: SocketAddr,
-        readiness: &Readiness,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) {
-        let limits = &self.settings.limits;
-        let patience = limits.request_timeout;
-        let bounds = Bounds {
-            connections: limits.connections,
+    /// What the admin and the ops listener grant their peers.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: self.settings.limits.connections,
             idle: self.settings.device.idle_timeout,
-            drain: limits.drain_timeout,
+            drain: self.settings.limits.drain_timeout,
             title_case_headers: false,
-        };
+        }
+    }
+
+    fn probes(&self, door: Listener, readiness: Readiness) -> Probes {
+        let stop = CancellationToken::new();
+        let routes = ops::routes(readiness, self.metrics.clone());
+        let serving = door.serve(routes, self.bounds(), self.metrics.clone(), stop.clone());
+        Probes { task: tokio::spawn(serving), stop }
+    }
+
+    fn open(&self, [device, admin]: [Listener; 2], own: SocketAddr, tasks: &TaskTracker, stop: &CancellationToken) {
+        let patience = self.settings.limits.request_timeout;
+        let bounds = self.bounds();
         let device_bounds = Bounds {
             connections: self.settings.device.connections,
             title_case_headers: self.settings.device.title_case_headers,
             ..bounds
         };
-        let sessions = self.sessions(device);
+        let sessions = self.sessions(own);
         let most_bytes = self.settings.device.limits.message_bytes;
         let messages = device::routes(
             sessions,
@@ -219,15 +243,15 @@ impl Shared {
             store: self.store.clone(),
             intake: self.intake(),
             policy: Arc::new(self.policy.clone()),
+            classes: Arc::clone(&self.classes),
             clock: Arc::clone(&self.clock),
             stop: stop.clone(),
         };
         let serve = |listener: Listener, router, bounds| {
             tasks.spawn(listener.serve(router, bounds, self.metrics.clone(), stop.clone()));
         };
-        serve(doors.device, for_devices, device_bounds);
-        serve(doors.admin, api::routes(api, &doorkeeper, patience), bounds);
-        serve(doors.ops, ops::routes(readiness.clone(), self.metrics.clone()), bounds);
+        serve(device, for_devices, device_bounds);
+        serve(admin, api::routes(api, &doorkeeper, patience), bounds);
     }
 
     fn sessions(&self, device: SocketAddr) -> Sessions {
@@ -304,11 +328,26 @@ fn log(loaded: &Loaded) {
     tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended,
-        _ = terminate.recv() => Ok(()),
+/// Ctrl-C or SIGTERM.
+pub struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// Takes the signals over from the system, which would end the process at once.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the first since [`StopSignal::listen`].
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -1,7 +1,19 @@
 //! The one integration binary, a file per face. `cfg(test)` says so to clippy, which then lets helpers unwrap.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod download;
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod interplay;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]

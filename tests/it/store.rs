@@ -4,7 +4,7 @@ mod commit;
 mod due;
 mod events;
 mod lists;
-mod rows;
+pub(crate) mod rows;
 mod scene;
 mod schema;
 mod secrets;

@@ -29,6 +29,11 @@ postgres_stop() {
     rm -rf "$dir"
 }
 
+# postgres_found: whether a server is installed.
+postgres_found() {
+    _postgres_bin >/dev/null 2>&1
+}
+
 # The directory of the newest server's binaries: Debian keeps them out of PATH.
 _postgres_bin() {
     local bin

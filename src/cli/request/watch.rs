@@ -78,7 +78,9 @@ fn line(event: &Value) -> String {
     ];
     let words = columns.iter().map(|at| cell(event, at)).filter(|word| !word.is_empty());
     let words: Vec<String> = words.collect();
-    format!("{}  {}  {}", cell(event, "/time"), cell(event, "/type").trim_start_matches("scomo."), words.join("  "))
+    let kind = cell(event, "/type");
+    let line = format!("{}  {}  {}", cell(event, "/time"), kind.trim_start_matches("scomo."), words.join("  "));
+    line.trim_end().to_owned()
 }
 
 /// Says how a complete request went.

@@ -17,7 +17,10 @@ pub enum Wanted {
 /// whole file, as the RFC allows.
 #[must_use]
 pub fn wanted(range: Option<&str>, if_range: Option<&str>, e_tag: &str, size: u64) -> Wanted {
-    let Some(spec) = range.and_then(|text| text.trim().strip_prefix("bytes=")) else { return Wanted::Whole };
+    let (unit, spec) = range.and_then(|text| text.trim().split_once('=')).unwrap_or_default();
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return Wanted::Whole;
+    }
     if if_range.is_some_and(|tag| tag.trim() != e_tag) {
         return Wanted::Whole;
     }
@@ -27,10 +30,12 @@ pub fn wanted(range: Option<&str>, if_range: Option<&str>, e_tag: &str, size: u6
     let part = |start: u64, end: u64| {
         if start < end.min(size) { Wanted::Part(start..end.min(size)) } else { Wanted::Unsatisfiable }
     };
-    match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if first <= last => part(first, last.saturating_add(1)),
-        (Ok(first), Err(_)) if last.is_empty() => part(first, size),
-        (Err(_), Ok(tail)) if first.is_empty() => part(size.saturating_sub(tail), if tail == 0 { 0 } else { size }),
+    // Digits alone: `parse` would take a plus sign too.
+    let number = |text: &str| if text.starts_with('+') { None } else { text.parse::<u64>().ok() };
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => part(first, last.saturating_add(1)),
+        (Some(first), None) if last.is_empty() => part(first, size),
+        (None, Some(tail)) if first.is_empty() => part(size.saturating_sub(tail), if tail == 0 { 0 } else { size }),
         _ => Wanted::Whole,
     }
 }
@@ -53,7 +58,7 @@ mod tests {
     fn what_is_beyond_the_file_is_unsatisfiable_and_what_is_odd_is_ignored() {
         let ask = |text| wanted(Some(text), None, "\"a\"", 100);
         assert_eq!((ask("bytes=100-"), ask("bytes=-0")), (Wanted::Unsatisfiable, Wanted::Unsatisfiable));
-        for odd in ["bytes=9-3", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=-"] {
+        for odd in ["bytes=9-3", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=-", "bytes=+1-2"] {
             assert_eq!(ask(odd), Wanted::Whole, "{odd}");
         }
     }

@@ -5,7 +5,7 @@ use super::{
     Header, Post, Reply, Sessions, Trouble,
     answer::{self, Kept, Stored},
     tale::{Tale, Told},
-    work::{Held, Work},
+    work::{Held, Way, Work},
 };
 use crate::{
     contract::class::DeviceClass,
@@ -40,6 +40,8 @@ pub(super) struct Desk<'a> {
     machine: Machine,
     /// The job in hand and what it has brought about.
     pub(super) work: Work,
+    /// The job of this session was ended or taken away since the last message.
+    bereft: bool,
     /// The session authenticated with this message.
     opened: bool,
     /// It is over, whatever the dialogue still says.
@@ -58,6 +60,9 @@ pub(super) struct Done {
     pub(super) tale: Tale,
 }
 
+/// Sessions of a device that may wait for its proof. Whoever knows its name can begin one; the oldest gives way.
+const MOST_STRANGERS: u32 = 32;
+
 impl<'a> Desk<'a> {
     /// Lays out what was loaded.
     pub(super) async fn sit(
@@ -73,7 +78,7 @@ impl<'a> Desk<'a> {
         let roots = known::roots(&device)?;
         let facts = known.facts(&device, inventory.as_ref(), now);
         let class = flow.classes.pick(&facts, device.class.as_deref());
-        let session = super::session_of(session, header);
+        let session = super::session_of(session.as_ref(), header).cloned();
         let mut mint = (flow.mint)();
         let stored = session.as_ref().map(|row| row.state.read::<Stored>()).transpose()?;
         let key = session.as_ref().map_or_else(|| SessionKey::new(mint.uuid(now)), |row| row.key);
@@ -87,6 +92,7 @@ impl<'a> Desk<'a> {
             Some(row) => row.job.map_or(Held::Nothing, Held::Job),
         };
         work.offer_job(job, held, flow, now).await?;
+        let bereft = matches!(held, Held::Job(_)) && work.record().is_none();
         let (account, resp_uri) = (account::of(&device)?, flow.resp_uri(key));
         let tale = Tale::new(device.device_id.clone(), machine.session_id().to_owned());
         Ok(Self {
@@ -103,6 +109,7 @@ impl<'a> Desk<'a> {
             session,
             machine,
             work,
+            bereft,
             opened: false,
             outcome: None,
             tale,
@@ -120,12 +127,12 @@ impl<'a> Desk<'a> {
             self.touched = true;
         }
         for event in events {
-            self.on(event, post)?;
+            self.on(event, post).await?;
         }
         self.next_job().await
     }
 
-    fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
+    async fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
         match event {
             Event::Opened { server_initiated } => self.open(server_initiated, post)?,
             Event::DevInfo(info) => {
@@ -137,7 +144,7 @@ impl<'a> Desk<'a> {
                 self.touched |= self.known.abilities != abilities;
                 self.known.abilities = abilities;
             }
-            Event::Alert(alert) => self.report(&alert)?,
+            Event::Alert(alert) => self.report(&alert).await?,
             Event::Outcome { ask, outcome } => self.feed(crate::job::procedure::Input::Outcome { ask, outcome })?,
             Event::Ready => self.start()?,
             Event::Aborted => self.outcome = Some("aborted"),
@@ -160,7 +167,7 @@ impl<'a> Desk<'a> {
         self.known.user_agent = agent;
         self.classify();
         let session = self.tale.session().to_owned();
-        self.take_up(server_initiated, &session)
+        self.take_up(if server_initiated { Way::Notified(&session) } else { Way::Came(&session) })
     }
 
     fn classify(&mut self) {
@@ -215,29 +222,35 @@ impl<'a> Desk<'a> {
         Ok(Done { unit, reply: Reply::xml(body), tale })
     }
 
-    /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue.
+    /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue; so is
+    /// a session whose job is gone, before it does more of that on the device.
     async fn answer(&mut self) -> Result<(Answer, Vec<u8>), Trouble> {
+        if self.bereft && self.is_live() {
+            return self.abort("its job was cancelled or ran out of time".to_owned());
+        }
         let flow = self.flow;
         let cx = flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
-        let before = self.machine.clone();
-        let (machine, said) = before.clone().answer(&cx);
+        let (machine, said) = self.machine.clone().answer(&cx);
         match answer::build(said.clone(), &flow.depot).await {
             Ok(body) => {
                 self.machine = machine;
                 Ok((said, body))
             }
-            Err(error) => {
-                let (machine, said) = before.abort(&cx);
-                let body = crate::wire::syncml::xml::write(&said.message);
-                self.machine = machine;
-                let why = format!("{}; the job goes on when the package can be read", chain(&error));
-                self.note(format!("session given up: {why}"));
-                self.tale.add(Told::GivenUp { why });
-                self.outcome = Some("aborted");
-                self.let_go(true)?;
-                Ok((said, body))
-            }
+            Err(error) => self.abort(format!("{}; the job goes on when the package can be read", chain(&error))),
         }
+    }
+
+    /// The answer that ends the session (Alert 1223) for a reason of this service.
+    fn abort(&mut self, why: String) -> Result<(Answer, Vec<u8>), Trouble> {
+        let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        let (machine, said) = self.machine.clone().abort(&cx);
+        self.machine = machine;
+        self.note(format!("session given up: {why}"));
+        self.tale.add(Told::GivenUp { why });
+        self.outcome = Some("aborted");
+        self.let_go(true)?;
+        let body = crate::wire::syncml::xml::write(&said.message);
+        Ok((said, body))
     }
 
     fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<(Unit, Tale), Trouble> {
@@ -261,7 +274,11 @@ impl<'a> Desk<'a> {
             created_at,
             updated_at: now,
         };
+        let stranger = fresh && !row.authenticated;
         unit.push(super::session_write(row, fresh));
+        if stranger {
+            unit.push(Write::StrangersBound { device: device.key, keep: MOST_STRANGERS });
+        }
         if opened {
             unit.push(Write::SessionsClose { device: device.key, except: key });
         }

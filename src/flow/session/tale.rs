@@ -66,13 +66,13 @@ impl Tale {
                 tracing::info!(device.id = %device, session.id = session, outcome, "Session closed");
             }
             Told::GivenUp { why } => {
-                tracing::warn!(device.id = %device, session.id = session, "Session given up: {why}");
+                tracing::warn!(device.id = %device, session.id = session, why, "Session given up");
             }
             Told::AuthFailed { attempts } => {
                 tracing::warn!(device.id = %device, session.id = session, attempts, "A device sent wrong credentials");
             }
             Told::Tolerated { what } => {
-                tracing::debug!(device.id = %device, session.id = session, "Tolerated: {what}");
+                tracing::debug!(device.id = %device, session.id = session, what, "Tolerated");
             }
             Told::Report { source, codes } => {
                 tracing::info!(device.id = %device, session.id = session, source, codes, "Report");

@@ -9,7 +9,7 @@ use crate::{
         store::{self, Json, Write, device::InventoryRow, job::JobRow},
     },
     job::{
-        life,
+        life::{self, StateName},
         plan::Tried,
         procedure::{Context, Effect, Fact, Input, Need, Turn},
         record::Record,
@@ -31,7 +31,7 @@ pub(super) struct Work {
     job: Option<Moving>,
     /// Whether the job's procedure was told that a session is open.
     pub(super) started: bool,
-    /// A job came to its end in this message, so that another may follow.
+    /// Another job may be ready: one came to its end in this message, or the first of the queue rests.
     freed: bool,
     /// Install-notify of the job's last grant.
     posted: Option<u16>,
@@ -52,12 +52,23 @@ pub(super) enum Held {
     Nothing,
 }
 
+/// How a job comes into a session of this name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// The device was asked for it.
+    Notified(&'a str),
+    /// The device opened it of its own accord.
+    Came(&'a str),
+    /// It is open already, for another job.
+    GoesOn(&'a str),
+}
+
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
-/// One more, so that there is one that this message has not moved.
-const MOST_LIVE: u32 = 17;
-/// The state from which a session takes jobs up.
-const WAITING: &str = life::StateName::Waiting.as_str();
+/// How far into a device's queue is looked for a job that is ready.
+const MOST_WAITING: u32 = 32;
+/// Among how many of a device's ended jobs a late report looks for its own.
+const MOST_ENDED: u32 = 32;
 
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
@@ -85,14 +96,10 @@ impl Work {
     ) -> Result<(), Trouble> {
         let Some(row) = job else { return Ok(()) };
         let id = row.id;
-        let moving = match Moving::of(row) {
-            Ok(moving) => moving,
-            Err(error) => {
-                tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone");
-                return Ok(());
-            }
-        };
+        let Some(moving) = readable(row) else { return Ok(()) };
         if !moving.record.life.is_ready(now) {
+            // It rests after a failure; another job may be ready behind it.
+            self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
         if !moving.record.plan.steps.is_empty() {
@@ -101,7 +108,7 @@ impl Work {
         }
         match held {
             Held::Unproven => self.candidate = Some(moving),
-            Held::Job(held) if held == id => self.job = Some(moving),
+            Held::Job(held) if held == id => self.job = Some(kept_up(moving, flow, now)),
             Held::Job(_) | Held::Nothing => {}
         }
         Ok(())
@@ -142,18 +149,17 @@ impl Work {
 
 impl Desk<'_> {
     /// Takes up the device's job, now that it has proved itself.
-    pub(super) fn take_up(&mut self, server_initiated: bool, session: &str) -> Result<(), Trouble> {
+    pub(super) fn take_up(&mut self, way: Way<'_>) -> Result<(), Trouble> {
         let Some(job) = self.work.candidate.take() else { return Ok(()) };
-        let broken = matches!(job.record.life.state(), life::State::InSession | life::State::AwaitingUser);
         let asked = job.record.notification.map(|n| n.session_id);
         self.work.job = Some(job);
-        if broken {
-            self.feed(Input::SessionEnded)?;
-        }
-        let how = match (server_initiated, asked) {
-            (true, Some(id)) if answers(session, id) => format!("session {session} answers the notification"),
-            (true, _) => format!("session {session} answers a notification that is not this job's last"),
-            (false, _) => format!("session {session} was opened by the device"),
+        // Nobody may have seen the last session end: it was replaced by this one, or given up when the device fell silent.
+        self.feed(Input::SessionEnded)?;
+        let how = match (way, asked) {
+            (Way::Notified(name), Some(id)) if answers(name, id) => format!("session {name} answers the notification"),
+            (Way::Notified(name), _) => format!("session {name} answers a notification that is not this job's last"),
+            (Way::Came(name), _) => format!("session {name} was opened by the device"),
+            (Way::GoesOn(name), _) => format!("session {name} goes on with this job"),
         };
         self.note(how);
         self.life(life::Event::SessionOpened);
@@ -170,7 +176,7 @@ impl Desk<'_> {
     }
 
     /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
-    pub(super) fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
+    pub(super) async fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
         let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
         let Some(first) = known.first() else { return Ok(()) };
         let source = first.source.clone().unwrap_or_default();
@@ -179,9 +185,33 @@ impl Desk<'_> {
         let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
         let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
         let codes = codes.join(" ");
+        self.tale.add(Told::Report { source: source.clone(), codes: codes.clone() });
+        if let Some(correlator) = &correlator
+            && self.is_late(correlator, &results).await?
+        {
+            return Ok(());
+        }
         self.note(format!("the device reports {codes} for {source}"));
-        self.tale.add(Told::Report { source: source.clone(), codes });
         self.feed(Input::Report { correlator, source, results })
+    }
+
+    /// Whether a report is of a job that has ended: there it becomes history, and is told as a late result.
+    async fn is_late(&mut self, correlator: &Correlator, results: &[ReportItem]) -> Result<bool, Trouble> {
+        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
+            return Ok(false);
+        }
+        let norm = self.device.device_id.normalised();
+        for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
+            let id = row.id;
+            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
+            if let Some(ending) = Ending::reported(results).filter(|_| !self.is_written(id)) {
+                let event = life::Event::Finished(ending.into());
+                job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+                self.work.writes.extend(job.writes(self.now, None)?);
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
@@ -220,22 +250,25 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// After a job came to its end the session takes up the next one of this device that waits, by priority and age.
+    /// Takes up the next job of this device that is ready, by priority and age, if none is in hand and one may be.
     pub(super) async fn next_job(&mut self) -> Result<(), Trouble> {
         for _ in 0..MOST_JOBS {
             if !std::mem::take(&mut self.work.freed) || !self.is_live() || self.work.job.is_some() {
                 return Ok(());
             }
             let norm = self.device.device_id.normalised();
-            // What this message has moved already is not stored yet, and may stand first.
-            let waiting = self.flow.store.live_jobs(&self.device.tenant, &norm, WAITING, MOST_LIVE).await?;
-            let best = waiting.into_iter().find(|row| !self.is_written(row.id));
-            self.work.offer_job(best, Held::Unproven, self.flow, self.now).await?;
+            for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
+                if self.work.candidate.is_none() && !row.active && !self.is_written(row.id) {
+                    self.work.offer_job(Some(row), Held::Unproven, self.flow, self.now).await?;
+                }
+            }
+            self.work.freed = false;
             if self.work.candidate.is_none() {
                 return Ok(());
             }
             self.work.started = false;
-            self.take_up(false, "the same")?;
+            let session = self.tale.session().to_owned();
+            self.take_up(Way::GoesOn(&session))?;
             self.start()?;
         }
         Ok(())
@@ -312,6 +345,23 @@ impl Desk<'_> {
         self.work.freed = true;
         Ok(())
     }
+}
+
+/// A job that can be read; one that cannot is left alone, so that it does not keep its device from all others.
+fn readable(row: JobRow) -> Option<Moving> {
+    let id = row.id;
+    Moving::of(row)
+        .map_err(|error| tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone"))
+        .ok()
+}
+
+/// A job whose session goes on, also if that was given up as lost because the device took its time.
+fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
+    if matches!(job.record.life.state().name(), StateName::Waiting | StateName::Notified) {
+        job.note(now, "the device goes on with its session after a long pause");
+        job.step(life::Event::SessionOpened, now, &flow.settings.policy, false, (flow.mint)().as_mut());
+    }
+    job
 }
 
 /// Whether a session of this name is the one that a notification asked for.

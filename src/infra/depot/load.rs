@@ -41,7 +41,7 @@ pub struct Found {
 pub struct Refused {
     /// Path of its manifest in the depot.
     pub file: String,
-    /// What is wrong, one sentence each, with key, line and column where it has them.
+    /// What is wrong, one sentence each: file, line and column, key, reason, as far as it has them.
     pub reasons: Vec<String>,
 }
 
@@ -70,41 +70,49 @@ async fn package(
     sizes: &BTreeMap<Path, &ObjectMeta>,
     seen: &mut BTreeSet<PackageRef>,
 ) -> Result<(Manifest, Object), Vec<String>> {
-    let manifest = manifest(store, meta).await?;
-    let wrong = |reason: String| Err(vec![reason]);
+    let (manifest, text) = manifest(store, meta).await?;
+    let file = meta.location.as_ref();
+    let wrong = |key: &str, reason: String| Err(vec![Manifest::fault(&text, file, key, reason).to_string()]);
     let mut folder: Vec<_> = meta.location.parts().collect();
     folder.pop();
-    let own = [manifest.id.as_str(), manifest.version.as_str()];
-    if folder.len() < 2 || folder.iter().rev().zip(own.iter().rev()).any(|(part, name)| part.as_ref() != *name) {
-        return wrong(format!("the folder must be named `{}/{}` after `id` and `version`", own[0], own[1]));
+    let (id, version) = (manifest.id.as_str(), manifest.version.as_str());
+    let mut names = folder.iter().rev().map(AsRef::as_ref);
+    for (key, own) in [("version", version), ("id", id)] {
+        if names.next() != Some(own) {
+            return wrong(key, format!("the folder must be named `{id}/{version}` after `id` and `version`"));
+        }
     }
     if !seen.insert(manifest.package()) {
-        return wrong(format!("`{}` {} stands in the depot twice", own[0], own[1]));
+        return wrong("id", format!("`{id}` {version} stands in the depot twice"));
     }
     let path: Path = folder.into_iter().chain([manifest.payload.as_str().into()]).collect();
     let Some(found) = sizes.get(&path) else {
-        return wrong(format!("payload: `{path}` is not there"));
+        return wrong("payload", format!("`{path}` is not there"));
     };
     if found.size != manifest.size {
-        return wrong(format!("size: the manifest says {}, `{path}` has {} bytes", manifest.size, found.size));
+        return wrong("size", format!("the manifest says {}, `{path}` has {} bytes", manifest.size, found.size));
     }
     let object = Object { path: path.clone(), size: found.size, e_tag: found.e_tag.clone() };
     match digest(store, &object).await {
         Ok(digest) if digest == manifest.sha256 => Ok((manifest, object)),
-        Ok(digest) => wrong(format!("sha256: the manifest says {}, `{path}` has {digest}", manifest.sha256)),
-        Err(e) => wrong(format!("payload: `{path}` cannot be read: {e}")),
+        Ok(digest) => wrong("sha256", format!("the manifest says {}, `{path}` has {digest}", manifest.sha256)),
+        Err(e) => wrong("payload", format!("`{path}` cannot be read: {e}")),
     }
 }
 
-async fn manifest(store: &dyn ObjectStore, meta: &ObjectMeta) -> Result<Manifest, Vec<String>> {
+/// The manifest and its text.
+async fn manifest(store: &dyn ObjectStore, meta: &ObjectMeta) -> Result<(Manifest, String), Vec<String>> {
+    let file = &meta.location;
     if meta.size > MANIFEST_BYTES {
-        return Err(vec![format!("a manifest has at most {MANIFEST_BYTES} bytes, this one has {}", meta.size)]);
+        return Err(vec![format!("{file}: a manifest has at most {MANIFEST_BYTES} bytes, this one has {}", meta.size)]);
     }
-    let unreadable = |e: object_store::Error| vec![format!("cannot be read: {e}")];
-    let result = store.get_opts(&meta.location, GetOptions::default()).await.map_err(unreadable)?;
+    let unreadable = |e: object_store::Error| vec![format!("{file}: cannot be read: {e}")];
+    let result = store.get_opts(file, GetOptions::default()).await.map_err(unreadable)?;
     let bytes = result.bytes().await.map_err(unreadable)?;
-    let text = std::str::from_utf8(&bytes).map_err(|e| vec![format!("is not UTF-8: {e}")])?;
-    Manifest::parse(text, meta.location.as_ref()).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    let text = std::str::from_utf8(&bytes).map_err(|e| vec![format!("{file}: is not UTF-8: {e}")])?;
+    let manifest = Manifest::parse(text, file.as_ref());
+    let manifest = manifest.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok((manifest, text.to_owned()))
 }
 
 async fn digest(store: &dyn ObjectStore, object: &Object) -> Result<Digest, String> {

@@ -44,6 +44,8 @@ pub struct JobRow {
     pub updated_at: Timestamp,
     /// When it ends at the latest.
     pub deadline_at: Option<Timestamp>,
+    /// Until then [`Write::WakeNext`](super::Write::WakeNext) passes it over.
+    pub passes_until: Option<Timestamp>,
     /// When it ended; a job with this never changes its state again and holds no device.
     pub finished_at: Option<Timestamp>,
 }
@@ -89,6 +91,7 @@ row! {
         created_at: i64,
         updated_at: i64,
         deadline_at: Option<i64>,
+        passes_until: Option<i64>,
         finished_at: Option<i64>,
     }
 }
@@ -129,17 +132,17 @@ impl Store {
         rows.into_iter().map(JobRaw::row).collect()
     }
 
-    /// The jobs of a device that are in a state from which they can go on, at most `most`, next first: by priority and age. Unlike
-    /// [`jobs`](Self::jobs) it reads these rows alone, however many others there are.
-    pub async fn live_jobs(
-        &self,
-        tenant: &Tenant,
-        device_norm: &str,
-        state: &str,
-        most: u32,
-    ) -> Result<Vec<JobRow>, Error> {
-        let most = i64::from(most);
-        let rows = read!(fetch_all, self.core, job::LIVE, JobRaw, tenant.as_str(), device_norm, state, most)?;
+    /// The first `limit` jobs of a device that have not ended, by priority and age.
+    pub async fn waiting_jobs(&self, tenant: &Tenant, device_norm: &str, limit: u32) -> Result<Vec<JobRow>, Error> {
+        let limit = i64::from(limit);
+        let rows = read!(fetch_all, self.core, job::WAITING, JobRaw, tenant.as_str(), device_norm, limit)?;
+        rows.into_iter().map(JobRaw::row).collect()
+    }
+
+    /// The `limit` jobs of a device that ended last, latest first.
+    pub async fn ended_jobs(&self, tenant: &Tenant, device_norm: &str, limit: u32) -> Result<Vec<JobRow>, Error> {
+        let limit = i64::from(limit);
+        let rows = read!(fetch_all, self.core, job::ENDED, JobRaw, tenant.as_str(), device_norm, limit)?;
         rows.into_iter().map(JobRaw::row).collect()
     }
 
@@ -176,6 +179,7 @@ impl JobRaw {
             created_at: Timestamp::from_micros(self.created_at),
             updated_at: Timestamp::from_micros(self.updated_at),
             deadline_at: self.deadline_at.map(Timestamp::from_micros),
+            passes_until: self.passes_until.map(Timestamp::from_micros),
             finished_at: self.finished_at.map(Timestamp::from_micros),
         })
     }
@@ -202,6 +206,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, row: &JobRow) -> Result<(), Lost
         row.created_at.micros(),
         row.updated_at.micros(),
         row.deadline_at.map(Timestamp::micros),
+        row.passes_until.map(Timestamp::micros),
         row.finished_at.map(Timestamp::micros),
     );
     super::conn::one_row("job.insert", busy(row, done)?).map_err(Lost::from)
@@ -223,6 +228,7 @@ pub(super) async fn put(conn: &mut Conn<'_>, row: &JobRow) -> Result<(), Lost> {
         row.result.as_ref().map(Json::as_str),
         row.updated_at.micros(),
         row.deadline_at.map(Timestamp::micros),
+        row.passes_until.map(Timestamp::micros),
         row.finished_at.map(Timestamp::micros),
     );
     Lost::unless_one("job", row.id.uuid(), busy(row, done)?)

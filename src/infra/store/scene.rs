@@ -21,7 +21,7 @@ pub struct Caller<'a> {
     pub tenant: &'a Tenant,
     /// The device's name, normalised.
     pub device_norm: &'a str,
-    /// The user name it gave; tried where no device has the name.
+    /// The user name it gave; tried where no device has the name, and good only if it is one device's alone.
     pub user_name: Option<&'a str>,
     /// The token of RespURI, if the message came there.
     pub sid: Option<SessionKey>,

@@ -149,3 +149,9 @@ pub(super) async fn close_others(conn: &mut Conn<'_>, device: DeviceKey, except:
     execute!(conn, session::CLOSE_OTHERS, device.uuid(), except.uuid())?;
     Ok(())
 }
+
+/// Forgets all but the newest sessions of a device that are not authenticated.
+pub(super) async fn bound_strangers(conn: &mut Conn<'_>, device: DeviceKey, keep: u32) -> Result<(), Lost> {
+    execute!(conn, session::BOUND_STRANGERS, device.uuid(), i64::from(keep))?;
+    Ok(())
+}

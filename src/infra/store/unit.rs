@@ -59,6 +59,13 @@ pub enum Write {
         /// The one that goes on.
         except: SessionKey,
     },
+    /// Forgets all but the newest of a device's sessions that are not authenticated.
+    StrangersBound {
+        /// Whose sessions.
+        device: DeviceKey,
+        /// How many stay.
+        keep: u32,
+    },
     /// Stores a request. [`Conflict::RequestExists`] if its identity is taken.
     RequestInsert(RequestRow),
     /// Ends a request. [`Conflict::Stale`] if it has ended before.
@@ -212,6 +219,7 @@ impl Core {
             Write::SessionInsert(row) => self.session_insert(conn, row).await,
             Write::SessionPut(row) => self.session_put(conn, row).await,
             Write::SessionsClose { device, except } => session::close_others(conn, *device, *except).await,
+            Write::StrangersBound { device, keep } => session::bound_strangers(conn, *device, *keep).await,
             Write::RequestInsert(row) => request::insert(conn, row).await,
             Write::RequestComplete { key, end } => request::complete(conn, *key, end).await,
             Write::JobInsert(row) => job::insert(conn, row).await,

@@ -78,6 +78,21 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Vec<ManifestErro
     }
 }
 
+/// The error of a value that could be read but does not hold.
+pub(super) fn fault(text: &str, file: &str, key: &str, reason: String) -> ManifestError {
+    let root = DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
+    let at = Table { path: String::new(), at: 0, of: &root }.get(key).map_or(0, |value| value.span().start);
+    place(text, file, key, at, reason)
+}
+
+/// The error of a byte.
+fn place(text: &str, file: &str, key: &str, at: usize, reason: String) -> ManifestError {
+    let before = text.get(..at).unwrap_or_default();
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    ManifestError { file: file.to_owned(), key: key.to_owned(), line, column, reason }
+}
+
 /// A table of the manifest, its key and its place.
 struct Table<'a> {
     path: String,
@@ -343,10 +358,7 @@ impl Reader<'_> {
     }
 
     fn error(&mut self, key: &str, at: usize, reason: String) {
-        let before = self.text.get(..at).unwrap_or_default();
-        let (line, column) =
-            (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
-        self.errors.push(ManifestError { file: self.file.to_owned(), key: key.to_owned(), line, column, reason });
+        self.errors.push(place(self.text, self.file, key, at, reason));
     }
 }
 

@@ -152,7 +152,9 @@ impl Machine {
     /// dialogue would be, without anything having been stored for a stranger.
     #[must_use]
     pub fn stranger(header: &Header, times: u8, mint: &mut dyn Mint) -> Self {
-        Self { guard: Guard::refused(times, mint), ..Self::open(header) }
+        // Each of its messages was answered, so our numbers run as its own do.
+        let said = header.msg_id.trim().parse::<u32>().unwrap_or(1).saturating_sub(1);
+        Self { said, guard: Guard::refused(times, mint), ..Self::open(header) }
     }
 
     /// The session's name on the wire.

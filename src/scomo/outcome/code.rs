@@ -91,6 +91,12 @@ impl ResultCode {
         matches!(self.0, 1250..=1299 | 1450..=1499 | 1550..=1599)
     }
 
+    /// Whether the package was whole and only its installation failed (SCOMO sheet 4.1: reinstall).
+    #[must_use]
+    pub const fn is_of_installation(self) -> bool {
+        matches!(self.0, 1405 | 1406)
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn reaction(self) -> Reaction {

@@ -158,7 +158,7 @@ pub(super) fn sent(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> S
     if let Some((_, code)) = skipped.first() {
         return hand.setback(&Outcome::Refused { code: *code }, doing);
     }
-    hand.memory.distrusted = None;
+    (hand.memory.distrusted, hand.memory.sent) = (None, true);
     if let Goal::Package { action: Action::Deliver, .. } = work.goal {
         exec::confirm(work, None, hand)
     } else {

@@ -164,13 +164,15 @@ fn settle(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
     if code.is_ok() {
         return confirm(work, Some(code), hand);
     }
+    // Bytes that were just sent and would only not install are worth another installation; if that fails too, they are not.
+    let trusted = hand.memory.sent && code.is_of_installation();
     if work.operation.target() == Target::Delivered
+        && !trusted
         && let Goal::Package { package, .. } = &work.goal
     {
         hand.memory.distrusted = Some(package.pkg_id());
     }
-    let declined = code == ResultCode::DECLINED;
-    hand.finish(if declined { Ending::Declined { code } } else { Ending::Failed(Failure::reported(code)) })
+    hand.finish(Ending::of(code))
 }
 
 /// Reads the inventory back.

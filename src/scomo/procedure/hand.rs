@@ -36,17 +36,29 @@ pub(super) struct Memory {
     pub(super) late: Option<ResultCode>,
     /// The PkgID of a delivered entry whose bytes are not to be relied upon: half sent, or they would not install.
     pub(super) distrusted: Option<String>,
+    /// This attempt has written the package's bytes, every one acknowledged.
+    #[serde(default)]
+    pub(super) sent: bool,
     /// DevDetail has been read for the choice.
     pub(super) detailed: bool,
 }
 
 impl Memory {
     pub(super) const fn new() -> Self {
-        Self { next: 0, pending: None, live: false, execs: vec![], late: None, distrusted: None, detailed: false }
+        Self {
+            next: 0,
+            pending: None,
+            live: false,
+            execs: vec![],
+            late: None,
+            distrusted: None,
+            sent: false,
+            detailed: false,
+        }
     }
 
     pub(super) fn between_sessions(self) -> Self {
-        Self { pending: None, live: false, late: None, detailed: false, ..self }
+        Self { pending: None, live: false, late: None, sent: false, detailed: false, ..self }
     }
 }
 

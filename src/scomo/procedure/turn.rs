@@ -14,7 +14,7 @@ use crate::{
     },
     scomo::{
         inventory::Inventory,
-        outcome::{ReportItem, ResultCode},
+        outcome::{ReportItem, ResultCode, worst},
     },
 };
 
@@ -194,6 +194,23 @@ pub enum Ending {
         /// What the tree said last.
         text: String,
     },
+}
+
+impl Ending {
+    /// What a report says of the operation that it belongs to; nothing if it cannot be read.
+    #[must_use]
+    pub fn reported(results: &[ReportItem]) -> Option<Self> {
+        worst(results).map(Self::of)
+    }
+
+    /// What a result code means.
+    pub(super) fn of(code: ResultCode) -> Self {
+        match code {
+            ResultCode::DECLINED => Self::Declined { code },
+            code if code.is_ok() => Self::Succeeded { code: Some(code), confirmed: false },
+            code => Self::Failed(Failure::reported(code)),
+        }
+    }
 }
 
 /// A failed attempt.

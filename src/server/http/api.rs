@@ -22,7 +22,7 @@ use super::{
     with_problems,
 };
 use crate::{
-    contract::problem::Code,
+    contract::{class::Classes, problem::Code},
     flow::intake::Intake,
     infra::store::{self, CommitError, Store},
     job::life::Policy,
@@ -39,6 +39,8 @@ pub struct Api {
     pub intake: Intake,
     /// The installation's patience with jobs.
     pub policy: Arc<Policy>,
+    /// The device classes that records may name.
+    pub classes: Arc<Classes>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends event streams when the service stops.

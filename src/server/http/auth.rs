@@ -111,9 +111,17 @@ fn bearer(tokens: &[Token], headers: &HeaderMap) -> Result<Caller, Problem> {
     }
 }
 
-/// Without tokens only the name of this machine is good: a page whose own name was made to point here gets no answer.
+/// Without tokens only the name of this machine is good: a page whose own name was made to point here gets no answer, nor does one
+/// from elsewhere that a browser on this machine has opened.
 fn this_machine(headers: &HeaderMap) -> Result<Caller, Problem> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let page = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        if !page.is_some_and(|(_, host)| is_loopback(host)) {
+            let detail = format!("without tokens this API does not answer to the pages of {origin:?}");
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+    }
     if !is_loopback(host) {
         let detail = format!("without tokens this API answers to loopback names only, not to {host:?}");
         return Err(Problem::new(Code::Forbidden, detail));
@@ -175,6 +183,11 @@ mod tests {
         }
         for host in ["evil.example:8081", "localhost.evil.example", "10.0.0.1:8081", ""] {
             assert_eq!(open.identify(&shows(header::HOST, host)).unwrap_err().code, Code::Forbidden, "{host}");
+        }
+        for (origin, good) in [("http://localhost:3000", true), ("https://evil.example", false), ("null", false)] {
+            let mut headers = shows(header::HOST, "127.0.0.1:8081");
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+            assert_eq!(open.identify(&headers).is_ok(), good, "{origin}");
         }
     }
 }

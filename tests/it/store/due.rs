@@ -6,6 +6,7 @@ use scomo::{
     infra::store::{
         Conflict, Store, Write,
         due::{Again, Due, Held},
+        job::JobRow,
     },
     model::{
         clock::{Clock, Timestamp},
@@ -163,6 +164,28 @@ on_each_database! {
             assert!(matches!(task.await.unwrap().as_slice(), [Ok(_)]));
         }
         assert_eq!(store.lease_due(&["complete"], 100, HOLD).await.unwrap().len(), 16);
+    }
+
+    async fn a_job_that_lets_others_pass_is_not_woken(db: Database) {
+        let store = db.open().await;
+        let (asked, row) = (request("r"), device("IMEI:490154203237518"));
+        let wake = Write::WakeNext {
+            errand: "wake",
+            tenant: Tenant::default(),
+            device_norm: row.device_id.normalised(),
+            at: db.clock.now(),
+        };
+        let soon = db.clock.now().after(HOLD);
+        let resting = JobRow { priority: 9, passes_until: Some(soon), ..job(&asked, "490154203237518") };
+        let rested = JobRow { priority: 7, passes_until: Some(db.clock.now()), ..job(&asked, "490154203237518") };
+        let waiting = job(&asked, "490154203237518");
+        put(&store, [Write::RequestInsert(asked)]).await;
+        put(&store, [&resting, &rested, &waiting].map(|job| Write::JobInsert(job.clone()))).await;
+        put(&store, [wake]).await;
+        assert_eq!(due(&store).await, [rested.id.uuid()]);
+        let norm = row.device_id.normalised();
+        let all = store.waiting_jobs(&Tenant::default(), &norm, 2).await.unwrap();
+        assert_eq!(all, [resting, rested]);
     }
 
     async fn the_next_job_of_a_free_device_is_woken(db: Database) {

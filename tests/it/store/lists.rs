@@ -5,7 +5,7 @@ use scomo::{
         Cursor, Page, Write,
         device::DeviceRow,
         grant::GrantRow,
-        job::{JobCount, JobFilter},
+        job::{JobCount, JobFilter, JobRow},
         request::RequestRow,
     },
     model::{digest::Digest, id::Tenant},
@@ -31,6 +31,17 @@ on_each_database! {
         }
         seen.sort_by(|a, b| a.device_id.cmp(&b.device_id));
         assert_eq!(seen, devices);
+    }
+
+    async fn ended_jobs_come_latest_first(db: Database) {
+        let (store, asked) = (db.open().await, request("r"));
+        put(&store, [Write::RequestInsert(asked.clone())]).await;
+        let ended: Vec<_> =
+            (1..4).map(|n| JobRow { finished_at: Some(at(-n)), ..job(&asked, "IMEI:490154203237518") }).collect();
+        put(&store, ended.iter().map(|row| Write::JobInsert(row.clone()))).await;
+        put(&store, [Write::JobInsert(job(&asked, "IMEI:490154203237518"))]).await;
+        let norm = ended[0].device_id.normalised();
+        assert_eq!(store.ended_jobs(&Tenant::default(), &norm, 2).await.unwrap(), ended[..2]);
     }
 
     async fn requests_come_newest_first(db: Database) {

@@ -120,6 +120,7 @@ pub(crate) fn job(request: &RequestRow, device: &str) -> JobRow {
         created_at: at(0),
         updated_at: at(0),
         deadline_at: Some(at(3600)),
+        passes_until: None,
         finished_at: None,
     }
 }

@@ -3,6 +3,7 @@
 use scomo::{
     infra::store::{
         Write,
+        device::DeviceRow,
         scene::{Caller, Scene},
         session::SessionRow,
     },
@@ -43,6 +44,24 @@ on_each_database! {
         let (tenant, one) = (Tenant::default(), DmSessionId::parse("1").unwrap());
         let scene = store.scene(caller(&tenant, &one)).await.unwrap();
         assert_eq!(scene, Some(Scene { device: row, session: None, job: None, inventory: None }));
+    }
+
+    async fn a_user_name_finds_its_device_unless_several_share_it(db: Database) {
+        let store = db.open().await;
+        let shared = |name: &str, user: &str| DeviceRow { user_name: Some(user.to_owned()), ..device(name) };
+        let (alone, one, two) = (shared("a", "alone"), shared("b", "fleet"), shared("c", "fleet"));
+        put(&store, [&alone, &one, &two].map(|row| Write::DeviceInsert(row.clone()))).await;
+        let (tenant, name) = (Tenant::default(), DmSessionId::parse("1").unwrap());
+        for (norm, user, found) in [
+            ("x", "alone", Some(&alone)),
+            ("x", "fleet", None),
+            ("c", "fleet", Some(&two)),
+            ("b", "alone", Some(&one)),
+        ] {
+            let who = Caller { device_norm: norm, user_name: Some(user), ..caller(&tenant, &name) };
+            let scene = store.scene(who).await.unwrap();
+            assert_eq!(scene.as_ref().map(|scene| &scene.device), found, "{norm} {user}");
+        }
     }
 
     async fn everything_comes_with_one_question(db: Database) {

@@ -131,6 +131,19 @@ fn a_package_whose_installation_failed_is_sent_again_by_the_next_attempt() {
 }
 
 #[test]
+fn a_package_that_was_sent_and_would_not_install_is_installed_again_before_it_is_sent_again() {
+    let mut world = World::new(Device::new(Manner::Sync(1405)), download(Action::Install));
+    let sent = |world: &World| world.device.log.iter().filter(|i| matches!(i, Intent::PutBytes { .. })).count();
+    for expected in [1, 1, 2] {
+        let Some(Ending::Failed(failure)) = world.session([]) else { panic!("{:?}", world.ending) };
+        assert_eq!(failure.code, Some(ResultCode::new(1405)));
+        assert_eq!(sent(&world), expected);
+        world.procedure = world.procedure.clone().again();
+        world.ending = None;
+    }
+}
+
+#[test]
 fn a_download_that_runs_already_is_left_alone() {
     let mut device = Device::new(Manner::Async(1200));
     device.set("Download/theirs/PkgID", PKG_ID);

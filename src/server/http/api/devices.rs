@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     contract::{
-        device::{DeviceInput, DevicePatch, DeviceView},
-        problem::{Code, Problem, read::json as parse},
+        class::Classes,
+        device::{Change, DeviceInput, DevicePatch, DeviceView},
+        problem::{Code, Fault, Problem, read::json as parse},
     },
     infra::{
         account,
@@ -74,6 +75,7 @@ pub(super) async fn add(
     Body(body): Body,
 ) -> Result<impl IntoResponse, Refusal> {
     let input = DeviceInput::read(&parse(&body, DeviceInput::MOST_BYTES)?)?;
+    known_class(&api.classes, input.record.class.as_deref())?;
     let now = api.now();
     let key = DeviceKey::new(SystemMint::new().uuid(now));
     let row = row::new(key, caller.tenant.clone(), input, now)?;
@@ -108,6 +110,9 @@ pub(super) async fn change(
     Body(body): Body,
 ) -> Result<Json<DeviceView>, Refusal> {
     let patch = DevicePatch::read(&parse(&body, DeviceInput::MOST_BYTES)?)?;
+    if let Change::Set(class) = &patch.class {
+        known_class(&api.classes, Some(class))?;
+    }
     for _ in 0..ATTEMPTS {
         let mut row = find(&api, &caller, &id).await?;
         let mut account = account::of(&row)?;
@@ -149,6 +154,17 @@ pub(super) async fn remove(
         }
     }
     Err(Problem::new(Code::Unavailable, "the device is busy; try again").into())
+}
+
+/// Refuses a class that the settings do not have: a misspelt one would be passed over in silence.
+fn known_class(classes: &Classes, named: Option<&str>) -> Result<(), Problem> {
+    match named {
+        Some(class) if classes.get(class).is_none() => {
+            let detail = format!("no [[device_class]] of the settings is called {class:?}");
+            Err(Problem::invalid(vec![Fault::new("/class", Code::UnknownValue, detail)]))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What rules may read of a device as it is known now.

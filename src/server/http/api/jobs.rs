@@ -130,14 +130,14 @@ async fn end(api: &Api, caller: &Caller, row: JobRow, why: &str) -> Result<bool,
 /// Lets the jobs that waited for a device's record join its queue.
 pub(super) async fn queue(api: &Api, tenant: &Tenant, device: &DeviceId, key: DeviceKey) -> Result<(), Refusal> {
     let (norm, state) = (device.normalised(), StateName::Accepted.to_string());
+    let filter = JobFilter { request: None, device_norm: Some(&norm), state: Some(&state) };
+    let mut page = Page::first(Page::MOST);
     loop {
-        let rows = api.store.live_jobs(tenant, &norm, &state, Page::MOST).await?;
-        let more = rows.len() >= usize::try_from(Page::MOST).unwrap_or(usize::MAX);
+        let rows = api.store.jobs(tenant, filter, page).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
         for row in rows {
             advance(api, row, "its device was registered", Event::Queued, |row| row.device = Some(key)).await?;
-        }
-        if !more {
-            return Ok(());
         }
     }
 }

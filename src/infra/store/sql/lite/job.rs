@@ -1,3 +1,3 @@
 //! Jobs.
 
-pub(in crate::infra::store) use crate::infra::store::sql::pg::job::{COUNTS, INSERT, LIST, LIVE, LOAD, PUT};
+pub(in crate::infra::store) use crate::infra::store::sql::pg::job::{COUNTS, ENDED, INSERT, LIST, LOAD, PUT, WAITING};

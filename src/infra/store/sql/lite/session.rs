@@ -1,3 +1,5 @@
 //! Sessions.
 
-pub(in crate::infra::store) use crate::infra::store::sql::pg::session::{CLOSE_OTHERS, INSERT, LOAD, PRUNE, PUT};
+pub(in crate::infra::store) use crate::infra::store::sql::pg::session::{
+    BOUND_STRANGERS, CLOSE_OTHERS, INSERT, LOAD, PRUNE, PUT,
+};

@@ -36,6 +36,7 @@ pub(in crate::infra::store) const WAKE_NEXT: &str = "-- due.wake_next
 INSERT INTO due (errand, subject, at, attempts)
 SELECT $1, j.id, $4, 0 FROM job j
 WHERE j.tenant = $2 AND j.device_norm = $3 AND j.finished_at IS NULL
+    AND (j.passes_until IS NULL OR j.passes_until <= $4)
     AND NOT EXISTS (SELECT 1 FROM job a WHERE a.tenant = $2 AND a.device_norm = $3 AND a.active)
 ORDER BY j.priority DESC, j.created_at, j.id LIMIT 1
 ON CONFLICT (errand, subject) DO UPDATE

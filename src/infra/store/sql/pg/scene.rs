@@ -6,9 +6,16 @@ SELECT d.key, d.tenant, d.device_id, d.user_name, d.scheme, d.class, d.tags, d.a
 s.key, s.tenant, s.device_key, s.dm_session_id, s.version, s.authenticated, s.open, s.msg_id, s.digest, s.state,
     s.job_id, s.created_at, s.updated_at,
 j.id, j.tenant, j.request_key, j.device_id, j.device_key, j.state, j.active, j.priority, j.version, j.event_seq,
-    j.attempt, j.body, j.result, j.created_at, j.updated_at, j.deadline_at, j.finished_at,
+    j.attempt, j.body, j.result, j.created_at, j.updated_at, j.deadline_at, j.passes_until,
+    j.finished_at,
 i.device_key, i.body, i.digest, i.read_at
-FROM device d
+FROM (
+    SELECT * FROM device WHERE tenant = $1 AND device_norm = $2
+    UNION ALL
+    SELECT * FROM device WHERE tenant = $1 AND user_name = $3
+        AND NOT EXISTS (SELECT 1 FROM device n WHERE n.tenant = $1 AND n.device_norm = $2)
+        AND 1 = (SELECT COUNT(*) FROM (SELECT key FROM device u WHERE u.tenant = $1 AND u.user_name = $3 LIMIT 2) same)
+) d
 LEFT JOIN session s ON s.device_key = d.key AND s.key = COALESCE($4, (
     SELECT x.key FROM session x WHERE x.device_key = d.key AND x.dm_session_id = $5
     ORDER BY x.created_at DESC, x.key DESC LIMIT 1
@@ -18,8 +25,4 @@ LEFT JOIN LATERAL (
     WHERE x.tenant = d.tenant AND x.device_norm = d.device_norm AND x.finished_at IS NULL
     ORDER BY x.active DESC, x.priority DESC, x.created_at, x.id LIMIT 1
 ) j ON TRUE
-LEFT JOIN inventory i ON i.device_key = d.key
-WHERE d.key = COALESCE(
-    (SELECT x.key FROM device x WHERE x.tenant = $1 AND x.device_norm = $2),
-    (SELECT x.key FROM device x WHERE x.tenant = $1 AND x.user_name = $3 ORDER BY x.key LIMIT 1)
-)";
+LEFT JOIN inventory i ON i.device_key = d.key";

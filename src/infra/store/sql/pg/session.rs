@@ -20,3 +20,8 @@ UPDATE session SET version = version + 1, open = FALSE WHERE device_key = $1 AND
 
 pub(in crate::infra::store) const PRUNE: &str = "-- session.prune
 DELETE FROM session WHERE key IN (SELECT key FROM session WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)";
+
+pub(in crate::infra::store) const BOUND_STRANGERS: &str = "-- session.bound_strangers
+DELETE FROM session WHERE device_key = $1 AND NOT authenticated AND key NOT IN (
+    SELECT key FROM session WHERE device_key = $1 AND NOT authenticated ORDER BY created_at DESC, key DESC LIMIT $2
+)";

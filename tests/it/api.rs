@@ -1,0 +1,9 @@
+//! The API of operators and integrators, over its socket: what it takes, what it refuses and how it says so.
+
+mod devices;
+mod doors;
+mod events;
+mod jobs;
+mod packages;
+mod refused;
+mod requests;
