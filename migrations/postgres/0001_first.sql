@@ -92,7 +92,7 @@ CREATE TABLE due (
     attempts BIGINT NOT NULL,
     PRIMARY KEY (errand, subject)
 );
-CREATE INDEX due_at ON due (at);
+CREATE INDEX due_at ON due (errand, at);
 
 CREATE TABLE session (
     key UUID NOT NULL PRIMARY KEY,

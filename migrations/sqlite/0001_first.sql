@@ -92,7 +92,7 @@ CREATE TABLE due (
     attempts INTEGER NOT NULL,
     PRIMARY KEY (errand, subject)
 ) STRICT;
-CREATE INDEX due_at ON due (at);
+CREATE INDEX due_at ON due (errand, at);
 
 CREATE TABLE session (
     key BLOB NOT NULL PRIMARY KEY,

@@ -16,11 +16,10 @@ FROM (
         AND NOT EXISTS (SELECT 1 FROM device n WHERE n.tenant = $1 AND n.device_norm = $2)
         AND 1 = (SELECT COUNT(*) FROM (SELECT key FROM device u WHERE u.tenant = $1 AND u.user_name = $3 LIMIT 2) same)
 ) d
-LEFT JOIN LATERAL (
-    SELECT * FROM session x
-    WHERE x.device_key = d.key AND (x.key = $4 OR ($4 IS NULL AND x.dm_session_id = $5))
+LEFT JOIN session s ON s.device_key = d.key AND s.key = COALESCE($4, (
+    SELECT x.key FROM session x WHERE x.device_key = d.key AND x.dm_session_id = $5
     ORDER BY x.created_at DESC, x.key DESC LIMIT 1
-) s ON TRUE
+))
 LEFT JOIN LATERAL (
     SELECT * FROM job x
     WHERE x.tenant = d.tenant AND x.device_norm = d.device_norm AND x.finished_at IS NULL
