@@ -28,6 +28,9 @@ const CONNECTIONS: usize = 64;
 /// Devices; a session ends before the same device opens its next.
 const DEVICES: u32 = 2048;
 
+/// How long idle sessions go on before it is the baseline's turn, for half as long.
+const TURN: Duration = Duration::from_secs(2);
+
 /// What devices come for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
@@ -37,8 +40,17 @@ enum Scenario {
     Working,
 }
 
+impl Scenario {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle sessions",
+            Self::Working => "working sessions",
+        }
+    }
+}
+
 struct Options {
-    /// How long each kind of session is measured, and its baseline half as long.
+    /// How long each kind of session is measured; its baseline takes half as long.
     time: Duration,
     databases: Vec<Database>,
 }
@@ -105,27 +117,25 @@ async fn measure_sizes(server: &Runtime, scenario: Scenario) -> Result<Sizes> {
     Ok(sizes)
 }
 
-/// Both kinds of sessions on one database, each between two halves of its baseline.
+/// Both kinds of sessions on one database, each in turns with its baseline, so that what else the machine does meets both alike.
 async fn compare(server: &Runtime, database: &Database, time: Duration, sizes: &[Sizes; 2]) -> Result<()> {
     let stage = Stage::set(server, database, DEVICES).await?;
     let mut devices = stage.register().await?;
     for (scenario, sizes) in [Scenario::Idle, Scenario::Working].into_iter().zip(sizes) {
         let baseline = bare::Bare::set(server, &stage, sizes).await?;
         warm_up(&stage, scenario, &mut devices).await?;
-        let mut bare = baseline.run(&stage, time / 4).await?;
-        let mut ours = Run::default();
-        match scenario {
-            Scenario::Idle => idle(&stage, &mut devices, time, &mut ours).await?,
-            Scenario::Working => working(&stage, &mut devices, time, &mut ours).await?,
+        let (mut bare, mut ours, mut round) = (Run::default(), Run::default(), 1);
+        while ours.seconds < time.as_secs_f64() {
+            bare.add(baseline.run(&stage, TURN / 2).await?);
+            ours.add(match scenario {
+                Scenario::Idle => idle(&stage, &mut devices).await?,
+                Scenario::Working => working(&stage, &mut devices, round).await?,
+            });
+            round += 1;
         }
-        bare.add(baseline.run(&stage, time / 4).await?);
         baseline.strike().await;
         say(&bare.row(database.name(), "bare axum, one UPDATE", sizes, None))?;
-        let name = match scenario {
-            Scenario::Idle => "idle sessions",
-            Scenario::Working => "working sessions",
-        };
-        say(&ours.row(database.name(), name, sizes, Some(&bare)))?;
+        say(&ours.row(database.name(), scenario.name(), sizes, Some(&bare)))?;
     }
     stage.strike().await;
     Ok(())
@@ -140,25 +150,21 @@ async fn warm_up(stage: &Stage, scenario: Scenario, devices: &mut Devices) -> Re
     Ok(())
 }
 
-async fn idle(stage: &Stage, devices: &mut Devices, time: Duration, run: &mut Run) -> Result<()> {
+/// Sessions without work, for a turn.
+async fn idle(stage: &Stage, devices: &mut Devices) -> Result<Run> {
     let meter = Meter::start(stage).await?;
-    let said = load::until(stage.device, devices, SystemClock.now().after(time));
-    run.add(meter.stop(stage, said.await?).await?);
-    Ok(())
+    let said = load::until(stage.device, devices, SystemClock.now().after(TURN)).await?;
+    meter.stop(stage, said).await
 }
 
-/// Rounds of one job for each device; the time in which the requests are handed in does not count.
-async fn working(stage: &Stage, devices: &mut Devices, time: Duration, run: &mut Run) -> Result<()> {
-    let mut round = 1;
-    while run.seconds < time.as_secs_f64() {
-        stage.submit(round, &devices.ids()).await?;
-        let meter = Meter::start(stage).await?;
-        let said = load::once(stage.device, devices).await?;
-        run.add(meter.stop(stage, said).await?);
-        stage.succeeded(round, DEVICES).await?;
-        round += 1;
-    }
-    Ok(())
+/// A session with one job for each device; the time in which the request is handed in does not count.
+async fn working(stage: &Stage, devices: &mut Devices, round: u32) -> Result<Run> {
+    stage.submit(round, &devices.ids()).await?;
+    let meter = Meter::start(stage).await?;
+    let said = load::once(stage.device, devices).await?;
+    let run = meter.stop(stage, said).await?;
+    stage.succeeded(round, DEVICES).await?;
+    Ok(run)
 }
 
 fn say(line: &str) -> Result<()> {
