@@ -128,6 +128,8 @@ struct Header {
     norm: String,
     session: DmSessionId,
     msg_id: u32,
+    /// The message came to the URL of a session, whose token only the device was told.
+    named: bool,
 }
 
 impl Sessions {
@@ -148,7 +150,7 @@ impl Sessions {
             Ok(message) => message,
             Err(error) => return malformed(&error.to_string(), None),
         };
-        let header = match Header::of(&message) {
+        let header = match Header::of(&message, post) {
             Ok(header) => header,
             Err(element) => return malformed(&format!("the SyncHdr has no usable {element}"), None),
         };
@@ -246,7 +248,7 @@ impl Sessions {
 }
 
 impl Header {
-    fn of(message: &Message) -> Result<Self, &'static str> {
+    fn of(message: &Message, post: &Post<'_>) -> Result<Self, &'static str> {
         let header = &message.header;
         let device = DeviceId::parse(&header.source.uri).map_err(|_| "Source/LocURI")?;
         Ok(Self {
@@ -254,6 +256,7 @@ impl Header {
             device,
             session: DmSessionId::parse(&header.session_id).map_err(|_| "SessionID")?,
             msg_id: header.msg_id.trim().parse().ok().filter(|id| *id > 0).ok_or("MsgID")?,
+            named: post.sid().is_some(),
         })
     }
 }

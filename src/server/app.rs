@@ -101,8 +101,6 @@ impl App {
     /// # Errors
     /// The first part that could not be built, with the setting that it depends on.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        // Whatever speaks TLS takes the provider of the process; if there is one already, that will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let doors = Doors {
             device: Listener::bind("device", settings.device.listen).await?,
             admin: Listener::bind("admin", settings.admin.listen).await?,

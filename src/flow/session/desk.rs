@@ -78,7 +78,9 @@ impl<'a> Desk<'a> {
         let roots = known::roots(&device)?;
         let facts = known.facts(&device, inventory.as_ref(), now);
         let class = flow.classes.pick(&facts, device.class.as_deref());
-        let session = super::session_of(session.as_ref(), header).cloned();
+        // A session that proved itself goes on where only its device can know: SessionIDs are short and easily guessed.
+        let trusted = header.named || class.dm.ignores_resp_uri;
+        let session = super::session_of(session.as_ref(), header).filter(|row| trusted || !row.authenticated).cloned();
         let mut mint = (flow.mint)();
         let stored = session.as_ref().map(|row| row.state.read::<Stored>()).transpose()?;
         let key = session.as_ref().map_or_else(|| SessionKey::new(mint.uuid(now)), |row| row.key);

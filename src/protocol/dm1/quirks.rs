@@ -22,6 +22,9 @@ pub struct Quirks {
     pub auth_attempts: u8,
     /// The most commands in one message.
     pub max_commands: u16,
+    /// Believe messages of an authenticated session that do not come to its RespURI: whoever knows device and SessionID can then
+    /// speak in it, so only for devices that cannot do otherwise.
+    pub ignores_resp_uri: bool,
 }
 
 /// See [`Quirks::size_unit`].
@@ -99,6 +102,7 @@ impl Default for Quirks {
             struct_data: true,
             auth_attempts: 3,
             max_commands: 32,
+            ignores_resp_uri: false,
         }
     }
 }

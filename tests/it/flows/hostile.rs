@@ -96,6 +96,17 @@ on_each_database! {
         world.end().await;
     }
 
+    async fn nobody_speaks_in_a_session_whose_url_he_does_not_know(db: Database) {
+        let world = world(db).await;
+        let mut phone = in_session(&world).await;
+        let stranger = Phone::new(world.server.device(), RAW);
+        let answer = stranger.post(stranger.message(2, "", "<Final/>")).await;
+        assert_eq!(code_of(&answer, "0").as_deref(), Some("407"), "device and SessionID alone prove nothing");
+        assert_eq!(answer.wants(), 0);
+        goes_on(&world, &mut phone).await;
+        world.end().await;
+    }
+
     async fn an_unknown_command_gets_406_and_the_session_goes_on(db: Database) {
         let world = world(db).await;
         let mut phone = in_session(&world).await;
