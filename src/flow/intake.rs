@@ -180,7 +180,6 @@ impl Intake {
             completed: None,
         };
         let receipt = Receipt { repeated: false, ..receipt(&row) };
-        unit.push(Write::RequestInsert(row));
         let data = RequestAccepted {
             request_id: request.request_id.clone(),
             source: request.source.clone(),
@@ -192,31 +191,9 @@ impl Intake {
         unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
         let order = self.order(&request.work);
         for job in jobs {
-            let NewJob { id, device, device_key, life, effects } = job;
-            let deadline = life.deadline();
-            let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life);
-            let row = JobRow {
-                id,
-                tenant: tenant.clone(),
-                request: key,
-                device_id: device,
-                device: device_key,
-                state: String::new(),
-                active: false,
-                priority: i32::from(request.priority),
-                version: 0,
-                event_seq: 0,
-                attempt: 1,
-                body: Json::default(),
-                result: None,
-                created_at: at,
-                updated_at: now,
-                deadline_at: Some(deadline),
-                passes_until: None,
-                finished_at: None,
-            };
-            unit.writes.extend(Moving::fresh(row, record, effects, now, mint).inserts(now)?);
+            unit.writes.extend(job_writes(job, &order, &row, now, mint)?);
         }
+        unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })
     }
 
@@ -271,6 +248,40 @@ impl Intake {
             Verdict::Unavailable => "unavailable",
         });
     }
+}
+
+/// The writes that store one job of a request.
+fn job_writes(
+    job: NewJob,
+    order: &Order,
+    request: &RequestRow,
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Result<Vec<Write>, store::Error> {
+    let NewJob { id, device, device_key, life, effects } = job;
+    let deadline = life.deadline();
+    let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life);
+    let row = JobRow {
+        id,
+        tenant: request.tenant.clone(),
+        request: request.key,
+        device_id: device,
+        device: device_key,
+        state: String::new(),
+        active: false,
+        priority: request.priority,
+        version: 0,
+        event_seq: 0,
+        attempt: 1,
+        body: Json::default(),
+        result: None,
+        created_at: request.created_at,
+        updated_at: now,
+        deadline_at: Some(deadline),
+        passes_until: None,
+        finished_at: None,
+    };
+    Moving::fresh(row, record, effects, now, mint).inserts(now)
 }
 
 fn receipt(row: &RequestRow) -> Receipt {
