@@ -112,18 +112,14 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// Machines get a problem on standard output, as it came; people get words on standard error.
+/// Machines get a problem on standard output; people get words on standard error.
 fn tell(failure: &Failure, output: Output) -> u8 {
-    match failure {
-        Failure::Closed => {}
-        Failure::Refused(problem) if output.json() => {
-            let _ = output.value(problem);
+    match (failure, failure.problem().filter(|_| output.json())) {
+        (Failure::Closed, _) => {}
+        (_, Some(problem)) => {
+            let _ = output.value(&problem);
         }
-        Failure::Refused(_)
-        | Failure::Work(_)
-        | Failure::Usage(_)
-        | Failure::Unreachable { .. }
-        | Failure::Other(_) => {
+        (_, None) => {
             // Nobody is left to hear that standard error is closed.
             let _ = writeln!(std::io::stderr(), "scomo: {}", failure.explain());
         }

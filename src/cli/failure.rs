@@ -4,6 +4,8 @@ use std::io;
 
 use serde_json::Value;
 
+use crate::contract::problem::{Code, Problem};
+
 /// Why a command did not do what was asked. Each kind has its exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -44,6 +46,20 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Unreachable { .. } => 3,
             Self::Refused(_) => 4,
+        }
+    }
+
+    /// What a machine should read: a problem (RFC 9457), as it came or of this program's own. Nothing where the work itself failed,
+    /// for then its result was printed.
+    #[must_use]
+    pub fn problem(&self) -> Option<Value> {
+        let own = |code| serde_json::to_value(Problem::new(code, self.explain())).ok();
+        match self {
+            Self::Refused(problem) => Some((**problem).clone()),
+            Self::Unreachable { .. } => own(Code::Unavailable),
+            Self::Usage(_) => own(Code::InvalidInput),
+            Self::Other(_) => own(Code::Internal),
+            Self::Work(_) | Self::Closed => None,
         }
     }
 
@@ -115,6 +131,14 @@ mod tests {
              (unknown_field)\n  (the whole): `request_id` is required (missing)"
         );
         assert_eq!(failure.code(), 4);
+    }
+
+    #[test]
+    fn every_failure_but_that_of_the_work_is_a_problem_for_machines() {
+        let problem = |failure: Failure| failure.problem().map(|p| (p["code"].clone(), p["status"].clone()));
+        assert_eq!(problem(Failure::Usage("no such file".into())), Some((json!("invalid_input"), json!(422))));
+        assert_eq!(problem(anyhow::anyhow!("broken").into()), Some((json!("internal"), json!(500))));
+        assert_eq!(problem(Failure::Work("a job failed".into())), None);
     }
 
     #[test]

@@ -16,10 +16,10 @@ use crate::{
         jobs::{self, Moving},
         known::Known,
         store::{
-            Store, Unit, Write,
+            Cursor, Page, Store, Unit, Write,
             device::DeviceRow,
-            due::{Lease, Leased},
-            job::JobRow,
+            due::{Again, Due, Lease, Leased},
+            job::{JobFilter, JobRow},
         },
         telemetry::{Metrics, chain},
     },
@@ -29,7 +29,7 @@ use crate::{
     },
     model::{
         clock::{Clock, Mint, Timestamp},
-        id::JobId,
+        id::{DeviceKey, JobId},
         secret::Secret,
     },
     protocol::notification::{self, Trigger, UiMode},
@@ -77,10 +77,41 @@ enum NoLetter {
 
 impl Errand for Wake {
     fn names(&self) -> &'static [&'static str] {
-        &[jobs::DUE]
+        &[jobs::DUE, jobs::REGISTERED]
     }
 
     async fn run(&self, due: Leased) -> Result<(), Failure> {
+        if due.lease.errand == jobs::REGISTERED { self.welcome(due.lease).await } else { self.job(due).await }
+    }
+}
+
+impl Wake {
+    /// A device was registered: the jobs that waited for its record are looked at now. That it is an errand of the insert's own
+    /// commit is what keeps them from being forgotten.
+    async fn welcome(&self, lease: Lease) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let mut unit = Unit::new("wake.registered", &lease.subject.to_string());
+        if let Some(device) = self.store.device_by_key(DeviceKey::new(lease.subject)).await? {
+            let (norm, state) = (device.device_id.normalised(), StateName::Accepted.to_string());
+            let filter = JobFilter { request: None, device_norm: Some(&norm), state: Some(&state) };
+            let mut page = Page::first(Page::MOST);
+            loop {
+                let rows = self.store.jobs(&device.tenant, filter, page).await?;
+                let Some(last) = rows.last() else { break };
+                page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
+                for row in rows {
+                    let due = Due { errand: jobs::DUE, subject: row.id.uuid(), at: now };
+                    unit.push(Write::DuePut { due, again: Again::Earlier });
+                }
+            }
+        }
+        unit.push(Write::DueDone(lease));
+        self.store.commit(unit).await?;
+        Ok(())
+    }
+
+    /// A job's due row fired.
+    async fn job(&self, due: Leased) -> Result<(), Failure> {
         let Some(row) = self.store.job(JobId::new(due.lease.subject)).await? else {
             let _ = self.store.done(&due.lease).await?;
             return Ok(());
@@ -90,6 +121,7 @@ impl Errand for Wake {
         let device = self.store.device(&row.tenant, &row.device_id.normalised()).await?;
         let busy = self.busy(&row).await?;
         let mut mint = (self.mint)();
+        let row = JobRow { device: device.as_ref().map(|device| device.key), ..row };
         let mut job = Moving::of(row.clone())?;
         match (job.record.life.state().name(), &device) {
             (StateName::Accepted, Some(_)) => job.step(Event::Queued, now, &self.policy, busy, mint.as_mut()),
@@ -107,9 +139,7 @@ impl Errand for Wake {
         }
         self.commit(job, due.lease, now).await
     }
-}
 
-impl Wake {
     /// Another job holds the device.
     async fn busy(&self, row: &JobRow) -> Result<bool, Failure> {
         let known = self.store.known_devices(&row.tenant, &[row.device_id.normalised()]).await?;

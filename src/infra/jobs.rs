@@ -22,6 +22,8 @@ use crate::{
 
 /// The errand of a live job's only due row: something may have to be done about it.
 pub const DUE: &str = "job";
+/// The errand of a device that was just registered: jobs may have waited for its record.
+pub const REGISTERED: &str = "device";
 /// The errand of a request some of whose jobs have ended.
 pub const COMPLETE: &str = "request";
 

@@ -57,9 +57,10 @@ enum Stage {
     /// Reads what lies under `Download`.
     Browsing { place: Place, package: Box<Package>, mechanism: Mechanism },
     /// Waits for a URL; no ask.
-    Granting { work: Box<Work>, spare: Option<String> },
-    /// Writes the entry, all but the bytes. `spare`: an entry to try where the device makes no new ones.
-    Placing { work: Box<Work>, url: Option<String>, spare: Option<String> },
+    Granting { work: Box<Work>, mechanism: Mechanism, spare: Option<String> },
+    /// Writes the entry, all but the bytes. `by_url`: what its PkgURL leads to; the URL itself is a secret and is not kept.
+    /// `spare`: an entry to try where the device makes no new ones.
+    Placing { work: Box<Work>, by_url: Option<Mechanism>, spare: Option<String> },
     /// Writes the bytes.
     Sending { work: Box<Work> },
     /// Reads which operations the entry offers.
@@ -108,7 +109,7 @@ impl Scomo {
                 exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
             }
             Input::Selected(selected) => selection(stage, selected, &mut hand),
-            Input::Granted { url } => grant(stage, url, &mut hand),
+            Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
         let (memory, effects) = hand.done();
@@ -152,6 +153,28 @@ impl Scomo {
 }
 
 impl Stage {
+    /// The work whose Exec was sent and has no end yet, and whether the device accepted it; else the stage as it is.
+    #[expect(clippy::result_large_err, reason = "no error: a stage that is none of these is given back")]
+    fn sent(self) -> Result<(Box<Work>, bool), Self> {
+        match self {
+            Self::Executing { work } => Ok((work, false)),
+            Self::Waiting { work, accepted } | Self::Checking { work, accepted, .. } => Ok((work, accepted)),
+            other @ (Self::Resting
+            | Self::Locating
+            | Self::Looking { .. }
+            | Self::Selecting { .. }
+            | Self::Detailing { .. }
+            | Self::Browsing { .. }
+            | Self::Granting { .. }
+            | Self::Placing { .. }
+            | Self::Sending { .. }
+            | Self::Listing { .. }
+            | Self::Confirming { .. }
+            | Self::Tidying { .. }
+            | Self::Over) => Err(other),
+        }
+    }
+
     /// What is being worked on.
     fn work(&self) -> Option<&Work> {
         match self {
@@ -179,48 +202,26 @@ fn started(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     if !hand.go_live() {
         return stage;
     }
-    match stage {
-        Stage::Resting => look::begin(hand),
-        Stage::Waiting { work, accepted } => check::begin(work, accepted, hand),
-        Stage::Locating
-        | Stage::Looking { .. }
-        | Stage::Selecting { .. }
-        | Stage::Detailing { .. }
-        | Stage::Browsing { .. }
-        | Stage::Granting { .. }
-        | Stage::Placing { .. }
-        | Stage::Sending { .. }
-        | Stage::Listing { .. }
-        | Stage::Executing { .. }
-        | Stage::Checking { .. }
-        | Stage::Confirming { .. }
-        | Stage::Tidying { .. }
-        | Stage::Over => stage,
+    if let Stage::Resting = stage {
+        return look::begin(hand);
     }
+    let Stage::Waiting { work, accepted } = stage else { return stage };
+    check::begin(work, accepted, hand)
 }
 
 /// A session ended: nothing is outstanding any more.
 fn ended(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     hand.rest();
-    match stage {
-        Stage::Resting
-        | Stage::Locating
-        | Stage::Looking { .. }
-        | Stage::Selecting { .. }
-        | Stage::Detailing { .. }
-        | Stage::Browsing { .. }
-        | Stage::Granting { .. }
-        | Stage::Placing { .. }
-        | Stage::Sending { .. }
-        | Stage::Listing { .. } => Stage::Resting,
-        Stage::Executing { work } => Stage::Waiting { work, accepted: false },
-        Stage::Waiting { work, accepted } | Stage::Checking { work, accepted, .. } => Stage::Waiting { work, accepted },
-        Stage::Confirming { work: _, code } => {
+    match stage.sent() {
+        Ok((work, accepted)) => Stage::Waiting { work, accepted },
+        Err(Stage::Confirming { work: _, code }) => {
             hand.note("the session ended before the inventory could be read back");
             hand.finish(Ending::Succeeded { code, confirmed: false })
         }
-        Stage::Tidying { work: _, code, confirmed, deleting: _ } => hand.finish(Ending::Succeeded { code, confirmed }),
-        Stage::Over => Stage::Over,
+        Err(Stage::Tidying { work: _, code, confirmed, .. }) => hand.finish(Ending::Succeeded { code, confirmed }),
+        Err(Stage::Over) => Stage::Over,
+        // Until an Exec is sent everything begins again in the next session.
+        Err(_) => Stage::Resting,
     }
 }
 
@@ -236,7 +237,7 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
         Stage::Looking { place } => look::looked(place, outcome, hand),
         Stage::Detailing { place, kept } => look::detailed(place, kept, outcome, hand),
         Stage::Browsing { place, package, mechanism } => deliver::browsed(place, package, mechanism, outcome, hand),
-        Stage::Placing { work, url, spare } => deliver::placed(work, url, spare, outcome, hand),
+        Stage::Placing { work, by_url, spare } => deliver::placed(work, by_url, spare, outcome, hand),
         Stage::Sending { work } => deliver::sent(work, outcome, hand),
         Stage::Listing { work } => exec::listed(work, outcome, hand),
         Stage::Executing { work } => exec::executed(work, outcome, hand),
@@ -252,9 +253,9 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
     }
 }
 
-fn grant(stage: Stage, url: String, hand: &mut Hand<'_>) -> Stage {
-    let Stage::Granting { work, spare } = stage else { return stage };
-    deliver::granted(work, spare, url, hand)
+fn grant(stage: Stage, url: &str, hand: &mut Hand<'_>) -> Stage {
+    let Stage::Granting { work, mechanism, spare } = stage else { return stage };
+    deliver::granted(work, mechanism, spare, url, hand)
 }
 
 fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {

@@ -168,6 +168,40 @@ async fn a_result_after_the_end_does_not_disturb_the_job_in_hand() {
     assert!(stage.told().await.contains(&"scomo.job.late_result".to_owned()));
 }
 
+#[tokio::test]
+async fn a_success_of_an_attempt_that_was_given_up_ends_the_rest_before_the_next() {
+    let stage = Stage::set().await;
+    stage.register().await;
+    let resting = stage.ask("r", &json!({ "retry": { "limit": 3, "backoff": "2h" } })).await;
+    sent_an_exec(&stage, &resting, "c0rrelator").await;
+    stage.step(&resting, [Event::SessionOpened, Event::Finished(failure())]).await;
+    stage.open("1", &report("c0rrelator", 1405)).await;
+    assert_eq!(stage.state(&resting).await, "waiting", "a failure of that attempt is history");
+    let asked = stage.open("2", &report("c0rrelator", 1200)).await;
+    assert_eq!(stage.state(&resting).await, "in_session");
+    assert!(!commands(&asked).is_empty(), "the device is asked what is true now");
+    let body: Value = stage.job(&resting).await.body.read().unwrap();
+    assert_eq!(body["procedure"]["scomo"]["memory"]["late"], 1200);
+}
+
+#[tokio::test]
+async fn a_success_that_comes_beside_another_job_lets_its_own_go_on_after_that() {
+    let stage = Stage::set().await;
+    stage.register().await;
+    let resting = stage.ask("first", &json!({ "retry": { "limit": 3, "backoff": "2h" } })).await;
+    sent_an_exec(&stage, &resting, "c0rrelator").await;
+    stage.step(&resting, [Event::SessionOpened, Event::Finished(failure())]).await;
+    let other = stage.ask("other", &json!({ "priority": 9 })).await;
+    let asked = stage.open("1", &report("c0rrelator", 1200)).await;
+    assert_eq!(
+        (stage.state(&other).await, stage.state(&resting).await),
+        ("in_session".to_owned(), "waiting".to_owned())
+    );
+    stage.refuse_to_the_end(asked).await;
+    assert_eq!(stage.state(&other).await, "not_applicable");
+    assert_eq!(stage.state(&resting).await, "not_applicable", "it was taken up in the same session");
+}
+
 /// Puts a correlator into a job's memory, as if it had sent an Exec.
 async fn sent_an_exec(stage: &Stage, job: &scomo::infra::store::job::JobRow, correlator: &str) {
     let mut row = stage.job(job).await;

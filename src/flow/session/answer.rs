@@ -40,6 +40,13 @@ pub(super) enum Error {
     Bytes(#[from] WrongBytes),
 }
 
+impl Error {
+    /// Whether it is an outage of this service, which passes; if not, the package is not the one that was loaded.
+    pub(super) const fn can_heal(&self) -> bool {
+        matches!(self, Self::Depot(depot::Error::Read { .. }))
+    }
+}
+
 /// The bytes of an answer.
 pub(super) async fn build(answer: Answer, depot: &Depot) -> Result<Vec<u8>, Error> {
     let bytes = match &answer.slot {

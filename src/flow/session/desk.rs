@@ -15,6 +15,7 @@ use crate::{
         store::{Json, SealedJson, Unit, Write, device::DeviceRow, scene::Scene, session::SessionRow},
         telemetry::chain,
     },
+    job::procedure::{Failure, FailureClass},
     model::{
         clock::{Mint, Timestamp},
         id::SessionKey,
@@ -224,8 +225,8 @@ impl<'a> Desk<'a> {
         Ok(Done { unit, reply: Reply::xml(body), tale })
     }
 
-    /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue; so is
-    /// a session whose job is gone, before it does more of that on the device.
+    /// The answer with its bytes. If those are out of reach the session is ended cleanly, and the job goes back to its queue; if they
+    /// are not what was loaded, its attempt has failed. A session whose job is gone ends before it does more of that on the device.
     async fn answer(&mut self) -> Result<(Answer, Vec<u8>), Trouble> {
         if self.bereft && self.is_live() {
             return self.abort("its job was cancelled or ran out of time".to_owned());
@@ -238,7 +239,20 @@ impl<'a> Desk<'a> {
                 self.machine = machine;
                 Ok((said, body))
             }
-            Err(error) => self.abort(format!("{}; the job goes on when the package can be read", chain(&error))),
+            Err(error) if error.can_heal() => {
+                self.abort(format!("{}; the job goes on when the package can be read", chain(&error)))
+            }
+            Err(error) => {
+                let why = chain(&error);
+                self.fail(Failure {
+                    code: None,
+                    device_code: None,
+                    class: FailureClass::Server,
+                    retryable: true,
+                    text: why.clone(),
+                })?;
+                self.abort(why)
+            }
         }
     }
 

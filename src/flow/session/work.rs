@@ -11,7 +11,7 @@ use crate::{
     job::{
         life::{self, StateName},
         plan::Tried,
-        procedure::{Context, Effect, Fact, Input, Need, Turn},
+        procedure::{Context, Effect, Fact, Failure, Input, Need, Turn, Way as Delivery},
         record::Record,
     },
     model::{
@@ -21,7 +21,11 @@ use crate::{
         tree::Instance,
     },
     protocol::dm1::{Event, GenericAlert},
-    scomo::{inventory::Inventory, outcome::ReportItem, procedure::turn::Ending},
+    scomo::{
+        inventory::Inventory,
+        outcome::{ReportItem, ResultCode, worst},
+        procedure::turn::Ending,
+    },
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -102,7 +106,7 @@ impl Work {
             self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
-        if !moving.record.plan.steps.is_empty() {
+        if moving.record.plan.steps.iter().any(|step| matches!(step.chosen.way, Delivery::Alternate(_))) {
             let grants = flow.store.grants_of(id).await?;
             self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
         }
@@ -187,7 +191,7 @@ impl Desk<'_> {
         let codes = codes.join(" ");
         self.tale.add(Told::Report { source: source.clone(), codes: codes.clone() });
         if let Some(correlator) = &correlator
-            && self.is_late(correlator, &results).await?
+            && (self.is_late(correlator, &results).await? || self.is_early(correlator, &source, &results).await?)
         {
             return Ok(());
         }
@@ -209,6 +213,51 @@ impl Desk<'_> {
                 job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
                 self.work.writes.extend(job.writes(self.now, None)?);
             }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether a report is of a former attempt at a job that rests before its next one. A success cuts the rest short: the next
+    /// attempt begins by asking the device what is true already.
+    async fn is_early(
+        &mut self,
+        correlator: &Correlator,
+        source: &str,
+        results: &[ReportItem],
+    ) -> Result<bool, Trouble> {
+        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
+            return Ok(false);
+        }
+        let norm = self.device.device_id.normalised();
+        for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
+            let id = row.id;
+            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
+            if self.is_written(id) {
+                return Ok(true);
+            }
+            let (correlator, source) = (Some(correlator.clone()), source.to_owned());
+            let report = Input::Report { correlator, source, results: results.to_vec() };
+            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, report_late: false };
+            let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
+            job.record.procedure = procedure;
+            for effect in effects {
+                if let Effect::Note(text) = effect {
+                    job.note(self.now, text);
+                }
+            }
+            if worst(results).is_some_and(ResultCode::is_ok) {
+                let policy = &self.flow.settings.policy;
+                job.step(life::Event::Hurry, self.now, policy, false, self.mint.as_mut());
+                if self.work.job.is_none() {
+                    self.work.candidate = Some(job);
+                    self.work.started = false;
+                    let session = self.tale.session().to_owned();
+                    self.take_up(Way::GoesOn(&session))?;
+                    return Ok(true);
+                }
+            }
+            self.work.writes.extend(job.writes(self.now, None)?);
             return Ok(true);
         }
         Ok(false)
@@ -327,6 +376,12 @@ impl Desk<'_> {
                 self.touch();
             }
         }
+    }
+
+    /// This attempt at the job has failed, for a reason that lies in neither device nor procedure.
+    pub(super) fn fail(&mut self, failure: Failure) -> Result<(), Trouble> {
+        self.note(format!("failed: {}", failure.text));
+        self.finish(Ending::Failed(failure))
     }
 
     /// The procedure is over: so is the job, or this attempt at it.

@@ -70,7 +70,7 @@ fn put_delivered(place: Place, inventory: &Inventory, package: &Package, action:
     let work = Box::new(Work::new(place, goal, operation, entry));
     hand.memory.distrusted = Some(package.pkg_id());
     hand.ask(Intent::PutSubtree { at: work.node(), content: object::delivered_entry(package) });
-    Stage::Placing { work, url: None, spare: None }
+    Stage::Placing { work, by_url: None, spare: None }
 }
 
 fn browse(place: Place, package: Box<Package>, mechanism: Mechanism, hand: &mut Hand<'_>) -> Stage {
@@ -102,14 +102,20 @@ pub(super) fn browsed(
     }
     let spare = entries.iter().find(|(n, e)| *n != work.entry && is_spare(e)).map(|(n, _)| n.clone());
     hand.need(Need::Grant { mechanism, package });
-    Stage::Granting { work, spare }
+    Stage::Granting { work, mechanism, spare }
 }
 
-pub(super) fn granted(work: Box<Work>, spare: Option<String>, url: String, hand: &mut Hand<'_>) -> Stage {
-    let Goal::Package { package, action } = &work.goal else { return Stage::Granting { work, spare } };
-    let content = object::download_entry(package, &url, *action);
+pub(super) fn granted(
+    work: Box<Work>,
+    mechanism: Mechanism,
+    spare: Option<String>,
+    url: &str,
+    hand: &mut Hand<'_>,
+) -> Stage {
+    let Goal::Package { package, action } = &work.goal else { return Stage::Granting { work, mechanism, spare } };
+    let content = object::download_entry(package, url, *action);
     hand.ask(Intent::PutSubtree { at: work.node(), content });
-    Stage::Placing { work, url: Some(url), spare }
+    Stage::Placing { work, by_url: Some(mechanism), spare }
 }
 
 /// An entry that the device came with and that nothing runs on (SCOMO sheet 1.4).
@@ -128,19 +134,21 @@ fn phase_of(entry: &Branch) -> Phase {
 
 pub(super) fn placed(
     mut work: Box<Work>,
-    url: Option<String>,
+    by_url: Option<Mechanism>,
     spare: Option<String>,
     outcome: &Outcome,
     hand: &mut Hand<'_>,
 ) -> Stage {
-    match (outcome, url, spare) {
+    match (outcome, by_url, spare) {
         (Outcome::Written { .. }, None, _) => send(work, hand),
         (Outcome::Written { .. }, Some(_), _) => exec::list(work, hand),
-        (Outcome::Refused { .. } | Outcome::Unsupported { .. }, Some(url), Some(spare)) => {
+        (Outcome::Refused { .. } | Outcome::Unsupported { .. }, Some(mechanism), Some(spare)) => {
             hand.note(format!("the device makes no new Download entry; its own entry {spare} is used"));
             work.entry = spare;
             work.fixed = true;
-            granted(work, None, url, hand)
+            let Goal::Package { package, .. } = &work.goal else { return Stage::Sending { work } };
+            hand.need(Need::Grant { mechanism, package: package.clone() });
+            Stage::Granting { work, mechanism, spare: None }
         }
         (other, _, _) => hand.setback(other, "take the package's entry"),
     }

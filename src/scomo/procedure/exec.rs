@@ -90,51 +90,29 @@ fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[
 }
 
 fn accept(stage: Stage, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
-    match stage {
-        Stage::Executing { work } | Stage::Waiting { work, .. } | Stage::Checking { work, .. } => {
+    match stage.sent() {
+        Ok((work, _)) => {
             hand.go_live();
             settle(work, code, hand)
         }
         // one report a component: a failure among them outweighs the successes before it
-        Stage::Confirming { work, .. } | Stage::Tidying { work, .. } if !code.is_ok() => settle(work, code, hand),
-        Stage::Confirming { .. }
-        | Stage::Tidying { .. }
-        | Stage::Resting
-        | Stage::Locating
-        | Stage::Looking { .. }
-        | Stage::Selecting { .. }
-        | Stage::Detailing { .. }
-        | Stage::Browsing { .. }
-        | Stage::Granting { .. }
-        | Stage::Placing { .. }
-        | Stage::Sending { .. }
-        | Stage::Listing { .. }
-        | Stage::Over => stage,
+        Err(Stage::Confirming { work, .. } | Stage::Tidying { work, .. }) if !code.is_ok() => settle(work, code, hand),
+        Err(stage) => stage,
     }
 }
 
 /// The device is done, but nobody can read what it says: its tree decides.
 fn unreadable(stage: Stage, hand: &mut Hand<'_>) -> Stage {
-    match stage {
-        Stage::Executing { work } | Stage::Waiting { work, .. } => {
+    if let Stage::Checking { .. } = stage {
+        return stage;
+    }
+    match stage.sent() {
+        Ok((work, _)) => {
             hand.note("the device sent a report without a readable result");
             hand.go_live();
             check::begin(work, true, hand)
         }
-        Stage::Checking { .. }
-        | Stage::Confirming { .. }
-        | Stage::Tidying { .. }
-        | Stage::Resting
-        | Stage::Locating
-        | Stage::Looking { .. }
-        | Stage::Selecting { .. }
-        | Stage::Detailing { .. }
-        | Stage::Browsing { .. }
-        | Stage::Granting { .. }
-        | Stage::Placing { .. }
-        | Stage::Sending { .. }
-        | Stage::Listing { .. }
-        | Stage::Over => stage,
+        Err(stage) => stage,
     }
 }
 

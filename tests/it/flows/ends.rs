@@ -62,6 +62,25 @@ on_each_database! {
         world.end().await;
     }
 
+    async fn failed_where_the_package_in_the_depot_is_not_the_one_that_was_loaded(db: Database) {
+        let depot = tempfile::tempdir().unwrap();
+        let at = depot.path().join("org.example.hello/1.1.0");
+        std::fs::create_dir_all(&at).unwrap();
+        for file in ["manifest.toml", "hello.sh"] {
+            std::fs::copy(format!("packages/org.example.hello/1.1.0/{file}"), at.join(file)).unwrap();
+        }
+        let world = Plan::of(db).devices(&plain()).packages(depot.path()).start().await;
+        std::fs::write(at.join("hello.sh"), "echo something else").unwrap();
+        let ended = world.run("r", with(download(HELLO, "install", "direct"), again(1))).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&2.into(), &"retries_exhausted".into()));
+        assert_eq!(ended.job()["result"]["class"], "server");
+        let text = ended.job()["result"]["text"].as_str().unwrap();
+        assert!(text.contains("hello.sh") && text.contains("was changed after it was loaded"), "{text}");
+        assert_eq!(world.watch.executed(D1), []);
+        world.end().await;
+    }
+
     async fn not_applicable_with_the_reason_of_each_refusal(db: Database) {
         let world = World::with(db, &plain()).await;
         let ended = world.run("r", download("org.example.gateway.rules", "install", "auto")).await;

@@ -21,10 +21,9 @@ use super::{
 
 /// What differs from the defaults. Each world listens on a loopback address of its own, so that the ports of a server that was
 /// stopped are still free when it starts again.
-fn settings_text(address: Ipv4Addr, database: &Database) -> String {
+fn settings_text(address: Ipv4Addr, database: &Database, packages: &str) -> String {
     let keys: Vec<_> = database.keys.iter().map(|key| format!("{:?}", key.expose())).collect();
     let (url, keys) = (&database.settings.url, keys.join(", "));
-    let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/packages");
     format!(
         "database.url = {url:?}\nsecrets.keys = [{keys}]\ndepot.url = {packages:?}\nlog.level = \"error\"\n\
          device.listen = \"{address}:0\"\nadmin.listen = \"{address}:0\"\nops.listen = \"{address}:0\"\n\
@@ -69,6 +68,7 @@ pub(crate) struct Plan {
     database: Database,
     devices: String,
     settings: String,
+    packages: String,
     gate: Option<Mode>,
     tune: fn(&mut Settings),
     unregistered: bool,
@@ -92,6 +92,7 @@ impl Plan {
             database,
             devices: String::new(),
             settings: String::new(),
+            packages: concat!(env!("CARGO_MANIFEST_DIR"), "/packages").to_owned(),
             gate: None,
             tune: nothing,
             unregistered: false,
@@ -107,6 +108,12 @@ impl Plan {
     /// Adds to the settings file; only tables.
     pub(crate) fn settings(mut self, tables: &str) -> Self {
         self.settings.push_str(tables);
+        self
+    }
+
+    /// Serves other packages than those that ship with the project.
+    pub(crate) fn packages(mut self, folder: &std::path::Path) -> Self {
+        self.packages = folder.display().to_string();
         self
     }
 
@@ -129,14 +136,14 @@ impl Plan {
     }
 
     pub(crate) async fn start(self) -> World {
-        let Self { database, devices, settings, gate, tune, unregistered } = self;
+        let Self { database, devices, settings, packages, gate, tune, unregistered } = self;
         // As the program does; another test of this process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut bytes = [0; 3];
         SystemMint::new().fill(&mut bytes);
         let address = Ipv4Addr::new(127, bytes[0] | 1, bytes[1], bytes[2] | 1);
         let file = database.file().with_extension("toml");
-        std::fs::write(&file, settings_text(address, &database) + &settings).unwrap();
+        std::fs::write(&file, settings_text(address, &database, &packages) + &settings).unwrap();
         let mut settings = Settings::load(Some(&file), &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
         tune(&mut settings);
         let door = match gate {

@@ -22,8 +22,13 @@ use crate::{
     },
     infra::{
         account,
+        jobs::REGISTERED,
         known::{self, Known},
-        store::{self, Conflict, Cursor, Unit, Write, device::DeviceRow},
+        store::{
+            self, Conflict, Cursor, Unit, Write,
+            device::DeviceRow,
+            due::{Again, Due},
+        },
         system::SystemMint,
     },
     model::{
@@ -81,14 +86,18 @@ pub(super) async fn add(
     let row = row::new(key, caller.tenant.clone(), input, now)?;
     let id = row.device_id.clone();
     let view = row::view(&row, None)?;
-    let unit = Unit::new("device.add", &id.normalised()).with(Write::DeviceInsert(row));
+    // Jobs may have waited for the record: to look at them is planned in the same commit.
+    let due = Due { errand: REGISTERED, subject: key.uuid(), at: now };
+    let unit = Unit::new("device.add", &id.normalised())
+        .with(Write::DeviceInsert(row))
+        .with(Write::DuePut { due, again: Again::Replace });
     api.store.commit(unit).await.map_err(|lost| match lost.conflict() {
         Some(Conflict::DeviceExists) => {
             Refusal::from(Problem::new(Code::AlreadyExists, format!("the device {id} is registered")))
         }
         Some(_) | None => lost.into(),
     })?;
-    jobs::queue(&api, &caller.tenant, &id, key).await?;
+    api.intake.due.poke();
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
 }
 

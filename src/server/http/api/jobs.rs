@@ -22,7 +22,7 @@ use crate::{
         system::SystemMint,
     },
     job::life::{Event, Outcome, StateName},
-    model::id::{DeviceId, DeviceKey, JobId, Tenant},
+    model::id::{DeviceId, JobId},
     server::http::{
         auth::Caller,
         problem::{Path, Query, Refusal},
@@ -120,44 +120,22 @@ pub(super) async fn orphaned(api: &Api, caller: &Caller, device_norm: &str) -> R
 
 async fn end(api: &Api, caller: &Caller, row: JobRow, why: &str) -> Result<bool, Refusal> {
     let note = format!("{} {why}", caller.name);
-    let moved = advance(api, row, &note, Event::Cancel, |_| {}).await?;
+    let moved = advance(api, row, &note, Event::Cancel).await?;
     if let Some(id) = moved {
         info!(job.id = %id, by = caller.name, "Cancelled job {id}");
     }
     Ok(moved.is_some())
 }
 
-/// Lets the jobs that waited for a device's record join its queue.
-pub(super) async fn queue(api: &Api, tenant: &Tenant, device: &DeviceId, key: DeviceKey) -> Result<(), Refusal> {
-    let (norm, state) = (device.normalised(), StateName::Accepted.to_string());
-    let filter = JobFilter { request: None, device_norm: Some(&norm), state: Some(&state) };
-    let mut page = Page::first(Page::MOST);
-    loop {
-        let rows = api.store.jobs(tenant, filter, page).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
-        for row in rows {
-            advance(api, row, "its device was registered", Event::Queued, |row| row.device = Some(key)).await?;
-        }
-    }
-}
-
 /// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
-async fn advance(
-    api: &Api,
-    row: JobRow,
-    note: &str,
-    event: Event,
-    change: impl Fn(&mut JobRow) + Send,
-) -> Result<Option<JobId>, Refusal> {
+async fn advance(api: &Api, row: JobRow, note: &str, event: Event) -> Result<Option<JobId>, Refusal> {
     let (id, mut row) = (row.id, Some(row));
     for _ in 0..ATTEMPTS {
         let read = match row.take() {
             Some(row) => Some(row),
             None => api.store.job(id).await?,
         };
-        let Some(mut read) = read else { return Ok(None) };
-        change(&mut read);
+        let Some(read) = read else { return Ok(None) };
         let mut job = Moving::of(read)?;
         if job.is_over() {
             return Ok(None);
