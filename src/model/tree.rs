@@ -19,6 +19,9 @@ pub enum ObjectKind {
     DevDetail,
     /// `urn:oma:mo:oma-scomo`
     Scomo,
+    /// No object but the device's management tree as a whole, for whoever names nodes by their full path. Its only instance is
+    /// [`Instance::tree`], and nothing is found by it.
+    Tree,
 }
 
 impl ObjectKind {
@@ -29,12 +32,16 @@ impl ObjectKind {
             Self::DevInfo => "urn:oma:mo:oma-dm-devinfo",
             Self::DevDetail => "urn:oma:mo:oma-dm-devdetail",
             Self::Scomo => "urn:oma:mo:oma-scomo",
+            Self::Tree => "",
         }
     }
 
     /// Whether a root with this Type property is such an object, of whatever version.
     #[must_use]
     pub fn is(self, type_property: &str) -> bool {
+        if self == Self::Tree {
+            return false;
+        }
         let text = type_property.trim().to_ascii_lowercase();
         text.strip_prefix(self.urn()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
@@ -54,6 +61,12 @@ impl Instance {
     #[must_use]
     pub fn dev_detail() -> Self {
         Self { kind: ObjectKind::DevDetail, name: "./DevDetail".to_owned() }
+    }
+
+    /// The whole tree of a device.
+    #[must_use]
+    pub fn tree() -> Self {
+        Self { kind: ObjectKind::Tree, name: ".".to_owned() }
     }
 
     /// The node at `path` below this instance's root; segments separated by `/`, empty for the root itself.
@@ -259,6 +272,13 @@ pub enum Intent {
         at: Node,
         /// Its value.
         leaf: Leaf,
+        /// Whether it has to be new, or there already.
+        how: PutHow,
+    },
+    /// Make one interior node that is not there yet. Ends in [`Outcome::Written`].
+    MakeNode {
+        /// The node.
+        at: Node,
     },
     /// Write a payload into a leaf, in pieces where it does not fit into one message. Ends in [`Outcome::Written`].
     PutBytes {
@@ -288,20 +308,37 @@ pub enum Intent {
     },
     /// Show or ask something. Ends in [`Outcome::Answered`].
     Prompt(Prompt),
-    /// Ask first, and do the rest only on a yes: a "no" prevents it on the device itself.
+    /// Ask first, and do the rest only on a yes: a "no" prevents it on the device itself. Ends in the outcome of `then`; in
+    /// [`Outcome::Answered`] if the answer was no yes; in [`Outcome::Unsupported`] if the device cannot ask and did not do it.
+    ///
+    /// A device that cannot ask may do it all the same (DM 1.x sheet 2.5: a refused alert does not end a Sequence): whoever must not
+    /// risk that asks by [`Intent::Prompt`] first.
     Guarded {
         /// The question.
         ask: Prompt,
-        /// What a yes allows.
+        /// What a yes allows; an intent that is one command.
         then: Box<Self>,
     },
-    /// Several intents as one.
+    /// Several intents as one. Ends in [`Outcome::Grouped`].
     Group {
         /// Whether all or nothing, or merely one after the other.
         atomic: bool,
-        /// The members, in order.
+        /// The members, in order; each an intent that is one command.
         members: Vec<Self>,
     },
+}
+
+/// Whether a leaf that is written has to be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutHow {
+    /// It does not matter.
+    #[default]
+    Either,
+    /// It must not exist yet.
+    Add,
+    /// It must exist.
+    Replace,
 }
 
 /// A question to the user of a device.
@@ -314,6 +351,51 @@ pub struct Prompt {
     /// The choices, for the kinds that have some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// How it is shown.
+    #[serde(default)]
+    pub options: PromptOptions,
+}
+
+/// How a [`Prompt`] is shown; the device decides what is left open (DM 1.x sheet 2.5).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptOptions {
+    /// For so many seconds at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_seconds: Option<u32>,
+    /// For so many seconds at most; then the answer is `preset`, or there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<u32>,
+    /// What is chosen or typed in before the user does anything: `0` or `1` for yes or no, a text, or numbers of choices, the first
+    /// of which is 1, joined by `-`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// The most characters of a typed text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<u32>,
+    /// What may be typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<PromptInput>,
+    /// Whether what is typed is kept from sight.
+    pub hidden: bool,
+}
+
+/// What may be typed (DM 1.x sheet 2.5, `IT`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptInput {
+    /// Letters, digits and signs.
+    Text,
+    /// A number.
+    Number,
+    /// `DDMMYYYY`
+    Date,
+    /// `hhmmss`
+    Time,
+    /// A telephone number.
+    Phone,
+    /// An IPv4 address.
+    Address,
 }
 
 /// The kinds of a [`Prompt`].
@@ -328,6 +410,8 @@ pub enum PromptKind {
     Input,
     /// One of the choices.
     Choice,
+    /// Any number of the choices.
+    Choices,
 }
 
 /// How an intent ended.
@@ -367,6 +451,14 @@ pub enum Outcome {
     },
     /// `Prompt`: what the user said.
     Answered(Answer),
+    /// `Group`: how each member ended, in order. Where it is all or nothing and was nothing, the member that failed has its own end
+    /// and the others were [`Outcome::Skipped`].
+    Grouped(Vec<Self>),
+    /// A member of a group that was not run, or was undone again.
+    Skipped {
+        /// The device's status code: 215 not run, 216 undone, 516 could not be undone.
+        code: u16,
+    },
     /// The session ended without an answer: it may or may not have happened.
     Unknown,
 }

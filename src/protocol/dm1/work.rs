@@ -97,14 +97,18 @@ impl Work {
                 let (plan, todo) = Put::subtree(&at, content);
                 (Plan::Put(plan), todo)
             }
-            Intent::PutLeaf { at, leaf } => {
+            Intent::PutLeaf { at, leaf, how: _ } => {
                 let (plan, todo) = Put::leaf(&at, leaf);
                 (Plan::Put(plan), todo)
             }
             Intent::PutBytes { at, payload } => (Plan::Bytes(Bytes::start(&at, payload)), vec![Say::Chunk]),
             Intent::Delete { at } => (Plan::Single(Single::delete(&at)), vec![Say::Act]),
             Intent::Exec { at, correlator } => (Plan::Single(Single::exec(&at, &correlator)), vec![Say::Act]),
-            Intent::Copy { .. } | Intent::Prompt(_) | Intent::Guarded { .. } | Intent::Group { .. } => {
+            Intent::Copy { .. }
+            | Intent::MakeNode { .. }
+            | Intent::Prompt(_)
+            | Intent::Guarded { .. }
+            | Intent::Group { .. } => {
                 return Err((ask.id, Outcome::Unsupported { code: None }));
             }
         };

@@ -187,6 +187,8 @@ impl Failure {
             | Outcome::Deleted
             | Outcome::Pending
             | Outcome::Answered(_)
+            | Outcome::Grouped(_)
+            | Outcome::Skipped { .. }
             | Outcome::Unknown => Self {
                 code: None,
                 device_code: None,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     digest::Digest,
-    tree::{Branch, Leaf, Payload},
+    tree::{Branch, Leaf, Payload, PutHow},
 };
 
 /// One message of a device gone mad.
@@ -85,7 +85,7 @@ fn intent(number: u8) -> Intent {
         1 => exec("./A/Op"),
         2 => Intent::Delete { at: node("./A/B") },
         3 => Intent::PutBytes { at: node("./A/Data"), payload },
-        4 => Intent::PutLeaf { at: node("./A/B"), leaf: Leaf::chr("x".repeat(700)) },
+        4 => Intent::PutLeaf { at: node("./A/B"), leaf: Leaf::chr("x".repeat(700)), how: PutHow::Either },
         5 => Intent::PutSubtree { at: node("./A"), content: Branch::interior([("B", Branch::chr("v"))]) },
         6 => Intent::Group { atomic: false, members: vec![] },
         7 => Intent::PutSubtree { at: node("./A"), content: Branch::Leaf(Leaf::null()) },

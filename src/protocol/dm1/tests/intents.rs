@@ -1,7 +1,7 @@
 //! How intents are said, with the fall-backs that real devices need (DM 1.x sheet 6, SCOMO sheet 1.1).
 
 use super::*;
-use crate::model::tree::{Branch, Format, Leaf};
+use crate::model::tree::{Branch, Format, Leaf, PutHow};
 
 fn discover(hints: &[&str]) -> Intent {
     Intent::Discover { kind: ObjectKind::Scomo, hints: hints.iter().map(|h| (*h).to_owned()).collect() }
@@ -261,7 +261,7 @@ fn a_subtree_whose_top_is_refused_is_refused() {
 
 #[test]
 fn a_leaf_is_replaced_and_added_if_it_is_not_there() {
-    let leaf = || Intent::PutLeaf { at: node("./A/Leaf"), leaf: Leaf::chr("v") };
+    let leaf = || Intent::PutLeaf { at: node("./A/Leaf"), leaf: Leaf::chr("v"), how: PutHow::Either };
     let mut said = Vec::new();
     let outcomes = Talk::admitted().run(vec![leaf()], |command| {
         said.push(command.name().to_owned());
@@ -305,7 +305,7 @@ fn an_operation_ends_at_once_or_later_or_not_at_all() {
 #[test]
 fn an_operation_waits_for_everything_before_it() {
     let mut talk = Talk::admitted();
-    let leaf = |name: &str| Intent::PutLeaf { at: node(name), leaf: Leaf::chr("v") };
+    let leaf = |name: &str| Intent::PutLeaf { at: node(name), leaf: Leaf::chr("v"), how: PutHow::Either };
     let _ = talk.want(vec![leaf("./A/1"), leaf("./A/2"), exec("./A/Op"), read_of("./A")]);
     let answer = talk.answer();
     assert_eq!(commands(&answer), ["Replace ./A/1", "Replace ./A/2"]);
@@ -321,7 +321,7 @@ fn writes_to_one_place_are_not_told_together() {
     let mut talk = Talk::admitted();
     let _ = talk.want(vec![
         Intent::Delete { at: node("./A/1") },
-        Intent::PutLeaf { at: node("./A/1/B"), leaf: Leaf::chr("v") },
+        Intent::PutLeaf { at: node("./A/1/B"), leaf: Leaf::chr("v"), how: PutHow::Either },
     ]);
     assert_eq!(commands(&talk.answer()), ["Delete ./A/1"]);
 }
@@ -341,7 +341,7 @@ fn what_this_dialogue_does_not_speak_is_told_at_once() {
 #[test]
 fn a_command_that_fits_into_no_message_is_refused_and_the_rest_goes_on() {
     let mut talk = Talk::admitted_with("<MaxMsgSize>1500</MaxMsgSize>", node_by_node());
-    let large = Intent::PutLeaf { at: node("./A/1"), leaf: Leaf::chr("v".repeat(1500)) };
+    let large = Intent::PutLeaf { at: node("./A/1"), leaf: Leaf::chr("v".repeat(1500)), how: PutHow::Either };
     assert_eq!(outcomes(&talk.want(vec![large, read_of("./B")])), [Outcome::Refused { code: 413 }]);
     assert_eq!(commands(&talk.answer()), ["Get ./B"]);
 }

@@ -75,6 +75,7 @@ impl Discover {
             ObjectKind::DevInfo => &["DevId"],
             ObjectKind::DevDetail => &["FwV"],
             ObjectKind::Scomo => &["Inventory", "Download"],
+            ObjectKind::Tree => return false,
         };
         root.children().iter().any(|c| signs.iter().any(|s| s.eq_ignore_ascii_case(c)))
     }

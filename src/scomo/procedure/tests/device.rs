@@ -80,6 +80,7 @@ impl Device {
             }
             Intent::Exec { at, correlator } => self.exec(&at.path, correlator),
             Intent::PutLeaf { .. }
+            | Intent::MakeNode { .. }
             | Intent::Copy { .. }
             | Intent::Prompt(_)
             | Intent::Guarded { .. }
