@@ -26,6 +26,7 @@ pub mod model {
     pub mod id;
     pub mod rule;
     pub mod secret;
+    pub mod texts;
     pub mod tree;
     pub mod version;
 }

@@ -14,7 +14,7 @@ use crate::model::{
 pub use crate::{
     job::{
         life::Notify,
-        procedure::{Action, ComponentOperation, PackageOperation},
+        procedure::{Action, ComponentOperation, Confirm, IfNoUi, PackageOperation},
         retry::RetryRule,
         selection::PackageWanted,
     },
@@ -45,6 +45,9 @@ pub struct Request {
     pub notify: Notify,
     /// What becomes of a device that has no record.
     pub if_unknown_device: IfUnknownDevice,
+    /// What the user of each device is asked before anything is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirm>,
 }
 
 /// What is to be done on a device.

@@ -13,6 +13,7 @@ mod answer;
 mod desk;
 mod grant;
 mod post;
+mod question;
 mod select;
 mod tale;
 mod work;

@@ -34,6 +34,9 @@ pub struct Known {
     pub user_agent: Option<String>,
     /// What it announced in its last session.
     pub abilities: Abilities,
+    /// Whether it can ask its user, as it has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ui: Option<bool>,
 }
 
 impl Known {

@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
-    errand::{Action, Chosen, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
-    turn::{Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
+    errand::{Action, Chosen, ComponentOperation, Confirm, Errand, IfNoUi, Mechanism, Package, PackageOperation, Way},
+    turn::{
+        Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Question, Quirks, Selected, Ui,
+    },
 };
 use crate::{
     model::{clock::Mint, id::Correlator},

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
-    procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
+    procedure::{Action, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
 use crate::model::{
@@ -30,6 +30,9 @@ pub struct Record {
     pub source: RequestSource,
     /// What is to be done.
     pub order: Order,
+    /// What the device's user is asked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirm>,
     /// Where it stands.
     pub life: Life,
     /// What it does on the device.
@@ -128,6 +131,7 @@ impl Record {
             request_id,
             source,
             order,
+            confirm: None,
             life,
             procedure,
             plan: Plan::default(),
@@ -137,6 +141,12 @@ impl Record {
             late: None,
             history: History::default(),
         }
+    }
+
+    /// The same, after a question to the device's user.
+    #[must_use]
+    pub fn confirmed(self, confirm: Option<Confirm>) -> Self {
+        Self { confirm, ..self }
     }
 
     /// Moves its life on, and begins the next attempt where that follows. What is left to be done is told.

@@ -5,6 +5,7 @@
 //! there. After it, the next session asks how far the device is before anything is repeated (SCOMO sheet 12).
 
 mod check;
+mod consent;
 mod deliver;
 pub mod errand;
 mod exec;
@@ -65,6 +66,8 @@ enum Stage {
     Sending { work: Box<Work> },
     /// Reads which operations the entry offers.
     Listing { work: Box<Work> },
+    /// Asks the user before it goes on.
+    Asking { work: Box<Work>, after: consent::After },
     /// Has sent the Exec.
     Executing { work: Box<Work> },
     /// The Exec is with the device: accepted, or lost with the session before its status was seen. No ask.
@@ -133,6 +136,7 @@ impl Scomo {
             | Stage::Placing { .. }
             | Stage::Sending { .. }
             | Stage::Listing { .. }
+            | Stage::Asking { .. }
             | Stage::Confirming { .. }
             | Stage::Tidying { .. }
             | Stage::Over => None,
@@ -169,6 +173,7 @@ impl Stage {
             | Self::Placing { .. }
             | Self::Sending { .. }
             | Self::Listing { .. }
+            | Self::Asking { .. }
             | Self::Confirming { .. }
             | Self::Tidying { .. }
             | Self::Over) => Err(other),
@@ -182,6 +187,7 @@ impl Stage {
             | Self::Placing { work, .. }
             | Self::Sending { work }
             | Self::Listing { work }
+            | Self::Asking { work, .. }
             | Self::Executing { work }
             | Self::Waiting { work, .. }
             | Self::Checking { work, .. }
@@ -240,6 +246,7 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
         Stage::Placing { work, by_url, spare } => deliver::placed(work, by_url, spare, outcome, hand),
         Stage::Sending { work } => deliver::sent(work, outcome, hand),
         Stage::Listing { work } => exec::listed(work, outcome, hand),
+        Stage::Asking { work, after } => consent::answered(work, &after, outcome, hand),
         Stage::Executing { work } => exec::executed(work, outcome, hand),
         Stage::Checking { work, accepted, reading } => check::read(work, accepted, reading, outcome, hand),
         Stage::Confirming { work, code } => exec::confirmed(work, code, outcome, hand),

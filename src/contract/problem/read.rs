@@ -229,6 +229,14 @@ impl<'a> Object<'a> {
         field
     }
 
+    /// All members of a table whose names are free.
+    #[must_use]
+    pub fn members(self) -> Vec<(String, Field<'a>)> {
+        let field =
+            |name: &String, value| Field { at: format!("{}/{}", self.at, escape(name)), value, faults: self.faults };
+        self.map.iter().map(|(name, value)| (name.clone(), field(name, value))).collect()
+    }
+
     /// Refuses members that the contract has and this version does not do yet.
     pub fn later(&mut self, names: &[&'static str]) {
         self.refuse(names, Code::NotSupportedYet, "is not supported yet");

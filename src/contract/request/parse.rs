@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule,
-    Work,
+    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
+    Request, RetryRule, Work,
 };
 use crate::{
     contract::problem::{
@@ -16,6 +16,7 @@ use crate::{
     model::{
         clock::Timestamp,
         id::{DeviceId, RequestSource},
+        texts::Texts,
     },
 };
 
@@ -26,6 +27,7 @@ const ACTIONS: [(&str, Action); 3] =
 const DELIVERIES: [(&str, Delivery); 3] =
     [("auto", Delivery::Auto), ("direct", Delivery::Direct), ("alternate", Delivery::Alternate)];
 const NOTIFIES: [(&str, Notify); 3] = [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
+const IF_NO_UI: [(&str, IfNoUi); 2] = [("stop", IfNoUi::Stop), ("proceed", IfNoUi::Proceed)];
 const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] = [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
 
 pub(super) fn request(value: &Value, caller: &RequestSource, now: Timestamp) -> Result<Request, Problem> {
@@ -43,7 +45,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     if let Some(field) = root.get("schema") {
         let _: Option<()> = field.choice(&[(Request::SCHEMA, ())], &[]);
     }
-    root.later(&["collect", "collect_max_age", "confirm"]);
+    root.later(&["collect", "collect_max_age"]);
     let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
     let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
     let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
@@ -54,6 +56,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
+    let confirm = root.get("confirm").map(|f| f.object().and_then(confirm));
     root.close();
     Some(Request {
         request_id: request_id?,
@@ -65,6 +68,10 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         retry: retry?,
         notify: notify?,
         if_unknown_device: if_unknown_device?,
+        confirm: match confirm {
+            Some(read) => Some(read?),
+            None => None,
+        },
     })
 }
 
@@ -187,6 +194,24 @@ fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
     let deadline = schedule.get("deadline").and_then(|f| f.time());
     schedule.close();
     deadline
+}
+
+fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {
+    let text = confirm.get("text").map(|field| {
+        let texts = field.object()?.members();
+        let texts: Option<BTreeMap<String, String>> =
+            texts.into_iter().map(|(tag, text)| Some((tag, text.text()?.to_owned()))).collect();
+        Texts::new(texts?).map_err(|why| field.fault(Code::InvalidText, why.to_string())).ok()
+    });
+    let if_no_ui = confirm.get("if_no_ui").map_or(Some(IfNoUi::default()), |f| f.choice(&IF_NO_UI, &[]));
+    confirm.close();
+    Some(Confirm {
+        text: match text {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        if_no_ui: if_no_ui?,
+    })
 }
 
 fn retry(mut retry: Object<'_>) -> Option<RetryRule> {

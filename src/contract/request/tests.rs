@@ -103,6 +103,29 @@ fn an_operation_on_the_wrong_thing_is_refused() {
 }
 
 #[test]
+fn a_question_to_the_user_has_a_text_by_language_or_none() {
+    let ask = |confirm: Value| read(&with(&download(), &json!({ "confirm": confirm })));
+    let confirm =
+        ask(json!({ "text": { "en": "Install?", "de": "Soll es?" }, "if_no_ui": "proceed" })).unwrap().confirm;
+    let confirm = confirm.unwrap();
+    assert_eq!((confirm.text.unwrap().pick(Some("de-AT")), confirm.if_no_ui), ("Soll es?", IfNoUi::Proceed));
+    let confirm = ask(json!({})).unwrap().confirm.unwrap();
+    assert_eq!(confirm, Confirm { text: None, if_no_ui: IfNoUi::Stop });
+    let bad = |confirm: Value| faults(&with(&download(), &json!({ "confirm": confirm })));
+    assert_eq!(bad(json!({ "text": {} })), ["/confirm/text invalid_text"]);
+    assert_eq!(bad(json!({ "text": { "en": 1 } })), ["/confirm/text/en wrong_type"]);
+    assert_eq!(bad(json!({ "text": { "e/n": "Install?" } })), ["/confirm/text invalid_text"]);
+    assert_eq!(
+        bad(json!({ "if_no_ui": "ask", "txt": 1 })),
+        ["/confirm/if_no_ui unknown_value", "/confirm/txt unknown_field"]
+    );
+    assert_eq!(
+        read(&download()).unwrap().digest(),
+        read(&with(&download(), &json!({ "confirm": null }))).unwrap().digest()
+    );
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let bad = json!({
         "schema": "scomo.request/2", "source": 7, "priority": 10, "kind": "download", "pakage": {},
@@ -139,12 +162,12 @@ fn every_fault_is_told_at_once() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     let later = json!({
-        "collect": [], "collect_max_age": "1h", "confirm": {},
+        "collect": [], "collect_max_age": "1h",
         "targets": { "devices": ["d"], "list": "l", "filter": "true" },
         "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
     });
     let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status(), problem.errors.len()), (422, 7));
+    assert_eq!((problem.status(), problem.errors.len()), (422, 6));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
     assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
     for kind in ["inventory", "command", "bootstrap"] {

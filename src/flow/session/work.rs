@@ -238,7 +238,8 @@ impl Desk<'_> {
             }
             let (correlator, source) = (Some(correlator.clone()), source.to_owned());
             let report = Input::Report { correlator, source, results: results.to_vec() };
-            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, report_late: false };
+            let quirks = &self.class.scomo;
+            let cx = Context { roots: &self.work.roots, quirks, report_late: false, question: None, ui: None };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             for effect in effects {
@@ -267,11 +268,14 @@ impl Desk<'_> {
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            let question = self.question();
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
                 quirks: &self.class.scomo,
                 report_late: job.record.life.report_late(self.now),
+                question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
+                ui: self.class.scomo.ui.of(self.known.ui),
             };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
@@ -285,6 +289,8 @@ impl Desk<'_> {
                         inputs.push_back(Input::Granted { url });
                     }
                     Effect::Learned(fact) => self.learn(fact),
+                    Effect::UserAsked => self.life(life::Event::UserAsked),
+                    Effect::UserAnswered => self.life(life::Event::UserAnswered),
                     Effect::Note(text) => self.note(text),
                     Effect::AwaitReport { exec: _ } => self.life(life::Event::ReportAwaited),
                     Effect::Finished(ending) => self.finish(ending)?,
@@ -364,6 +370,12 @@ impl Desk<'_> {
                 self.known.detail = Some(detail);
                 self.known.detail_at = Some(self.now);
                 self.touch();
+            }
+            Fact::Ui(able) => {
+                if self.known.ui != Some(able) {
+                    self.known.ui = Some(able);
+                    self.touch();
+                }
             }
             Fact::Inventory(inventory) => {
                 self.work.inventory = Some(inventory);

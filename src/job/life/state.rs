@@ -323,7 +323,7 @@ impl From<procedure::Ending> for Ending {
             }
             procedure::Ending::AlreadyDone => Self::AlreadyDone,
             procedure::Ending::Failed(failure) => Self::Failed(failure.into()),
-            procedure::Ending::Declined { code } => Self::Declined { code: Some(code.number()) },
+            procedure::Ending::Declined { code } => Self::Declined { code: code.map(ResultCode::number) },
             procedure::Ending::NotApplicable { reasons } => Self::NotApplicable { reasons },
             procedure::Ending::InDoubt { text } => Self::InDoubt { text },
         }

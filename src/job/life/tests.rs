@@ -356,6 +356,6 @@ fn the_words_of_the_procedure_become_those_of_the_job() {
         text: "no answer".to_owned(),
     };
     assert_eq!((outcome, result), (Outcome::Failed, expected));
-    let declined = Ending::from(procedure::Ending::Declined { code: ResultCode::DECLINED });
+    let declined = Ending::from(procedure::Ending::Declined { code: Some(ResultCode::DECLINED) });
     assert_eq!(declined, Ending::Declined { code: Some(1401) });
 }

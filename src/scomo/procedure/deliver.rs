@@ -1,7 +1,8 @@
 //! Bringing a chosen package: written into the tree, or offered by URL (SCOMO sheet 5).
 
 use super::{
-    Stage, check,
+    Stage, check, consent,
+    consent::{After, Gate},
     errand::{Action, Chosen, Errand, Mechanism, Package, Way},
     exec,
     goal::{Goal, Reached},
@@ -140,7 +141,7 @@ pub(super) fn placed(
     hand: &mut Hand<'_>,
 ) -> Stage {
     match (outcome, by_url, spare) {
-        (Outcome::Written { .. }, None, _) => send(work, hand),
+        (Outcome::Written { .. }, None, _) => agreed(work, hand),
         (Outcome::Written { .. }, Some(_), _) => exec::list(work, hand),
         (Outcome::Refused { .. } | Outcome::Unsupported { .. }, Some(mechanism), Some(spare)) => {
             hand.note(format!("the device makes no new Download entry; its own entry {spare} is used"));
@@ -154,7 +155,17 @@ pub(super) fn placed(
     }
 }
 
-fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+/// Where the bytes are all that is wanted, it is they that the user agrees to.
+fn agreed(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+    let Goal::Package { action: Action::Deliver, .. } = work.goal else { return send(work, hand) };
+    match consent::gate(hand) {
+        Gate::Open => send(work, hand),
+        Gate::Guard(prompt) | Gate::First(prompt) => consent::ask(work, After::Send, prompt, hand),
+        Gate::Closed => consent::closed(hand),
+    }
+}
+
+pub(super) fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
     let Goal::Package { package, .. } = &work.goal else { return Stage::Sending { work } };
     hand.ask(Intent::PutBytes { at: work.node().child("Data"), payload: package.payload.clone() });
     Stage::Sending { work }

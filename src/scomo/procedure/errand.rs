@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     catalog::{Component, Manifest, PackageRef},
     id::ComponentId,
+    texts::Texts,
     tree::Payload,
 };
 
@@ -68,6 +69,27 @@ pub enum ComponentOperation {
     Deactivate,
     /// Erase it.
     Remove,
+}
+
+/// What the device's user is asked before anything is done (contract "Request", `confirm`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// The question; absent: that of the package's manifest, or one that names what is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Texts>,
+    /// What becomes of a device that cannot ask.
+    pub if_no_ui: IfNoUi,
+}
+
+/// What becomes of a device that cannot ask its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IfNoUi {
+    /// Nothing is done.
+    #[default]
+    Stop,
+    /// It is done unasked.
+    Proceed,
 }
 
 /// What a procedure knows of a delivery package: an excerpt of its manifest, kept with the job.

@@ -1,7 +1,8 @@
 //! The Exec, its end, and what follows a success (SCOMO sheet 4.2, 5.1, 12).
 
 use super::{
-    Stage, check,
+    Stage, check, consent,
+    consent::{After, Gate},
     goal::{Goal, Reached},
     hand::Hand,
     place::Work,
@@ -39,16 +40,31 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
         let failure = Failure { code: None, device_code: None, class: FailureClass::Incapable, retryable: false, text };
         return hand.finish(Ending::Failed(failure));
     };
+    let guard = match consent::gate(hand) {
+        Gate::Open => None,
+        Gate::Guard(prompt) => Some(prompt),
+        Gate::First(prompt) => return consent::ask(work, After::Exec { offered: offered.to_vec() }, prompt, hand),
+        Gate::Closed => return consent::closed(hand),
+    };
     let correlator = hand.correlator();
-    hand.ask(Intent::Exec { at: work.node().child("Operations").child(&name), correlator: correlator.clone() });
+    let exec = Intent::Exec { at: work.node().child("Operations").child(&name), correlator: correlator.clone() };
+    match guard {
+        None => hand.ask(exec),
+        Some(ask) => hand.ask_user(Intent::Guarded { ask, then: Box::new(exec) }),
+    }
     work.exec = Some(correlator);
     Stage::Executing { work }
 }
 
 pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    // It ran: whoever had to agree has agreed.
+    hand.memory.user.agreed |= matches!(outcome, Outcome::Pending | Outcome::Done { .. });
     if let Outcome::Pending = outcome {
         hand.await_report(work.exec.as_ref());
         return Stage::Waiting { work, accepted: true };
+    }
+    if let Some(stage) = consent::withheld(&work, outcome, hand) {
+        return stage;
     }
     let Outcome::Done { code } = outcome else { return refused(&work, outcome, hand) };
     match (ResultCode::in_status(*code), *code) {

@@ -41,6 +41,26 @@ pub(super) struct Memory {
     pub(super) sent: bool,
     /// DevDetail has been read for the choice.
     pub(super) detailed: bool,
+    /// How the user stands to it.
+    #[serde(default)]
+    pub(super) user: User,
+}
+
+/// How the device's user stands to what is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct User {
+    /// Has agreed, or need not: the question is not asked again.
+    pub(super) agreed: bool,
+    /// The device does not guard an Exec by a question: it is asked on its own.
+    pub(super) ask_alone: bool,
+    /// The outstanding ask puts a question.
+    asking: bool,
+}
+
+impl User {
+    pub(super) const fn new() -> Self {
+        Self { agreed: false, ask_alone: false, asking: false }
+    }
 }
 
 impl Memory {
@@ -54,6 +74,7 @@ impl Memory {
             distrusted: None,
             sent: false,
             detailed: false,
+            user: User::new(),
         }
     }
 
@@ -90,6 +111,7 @@ impl<'a> Hand<'a> {
     pub(super) const fn rest(&mut self) {
         self.memory.live = false;
         self.memory.pending = None;
+        self.memory.user.asking = false;
     }
 
     /// Whether this is the outstanding ask, which then no longer is.
@@ -97,6 +119,9 @@ impl<'a> Hand<'a> {
         let fits = self.memory.pending == Some(ask);
         if fits {
             self.memory.pending = None;
+            if std::mem::take(&mut self.memory.user.asking) {
+                self.effects.push(Effect::UserAnswered);
+            }
         }
         fits
     }
@@ -106,6 +131,13 @@ impl<'a> Hand<'a> {
         self.memory.next = self.memory.next.saturating_add(1);
         self.memory.pending = Some(id);
         self.effects.push(Effect::Ask(Ask { id, intent }));
+    }
+
+    /// An ask that puts a question to the user.
+    pub(super) fn ask_user(&mut self, intent: Intent) {
+        self.effects.push(Effect::UserAsked);
+        self.ask(intent);
+        self.memory.user.asking = true;
     }
 
     pub(super) fn need(&mut self, need: Need) {

@@ -1,5 +1,6 @@
 //! The procedures, told as sessions with a device that obeys its tree.
 
+mod consent;
 mod device;
 mod download;
 mod lost;
@@ -10,7 +11,7 @@ use self::device::Device;
 use super::{
     Scomo,
     errand::{Action, Chosen, Errand, Mechanism, Package, Way},
-    turn::{Context, Effect, Ending, Fact, Input, Need, Quirks, Selected},
+    turn::{Context, Effect, Ending, Fact, Input, Need, Question, Quirks, Selected},
 };
 use crate::model::{
     catalog::{Component, PackageRef},
@@ -51,6 +52,10 @@ struct World {
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
     report_late: bool,
+    question: Option<Question<'static>>,
+    ui: Option<bool>,
+    /// Questions put to the user, and answered.
+    users: (usize, usize),
     loss: Option<Loss>,
     asked: usize,
     notes: Vec<String>,
@@ -69,6 +74,9 @@ impl World {
             selected: None,
             never_content: false,
             report_late: false,
+            question: None,
+            ui: None,
+            users: (0, 0),
             loss: None,
             asked: 0,
             notes: vec![],
@@ -102,7 +110,13 @@ impl World {
 
     fn advance(&mut self, input: Input) -> Vec<Effect> {
         let quirks = Quirks::default();
-        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late };
+        let cx = Context {
+            roots: &self.roots,
+            quirks: &quirks,
+            report_late: self.report_late,
+            question: self.question,
+            ui: self.ui,
+        };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();
         self.procedure = serde_json::from_str(&stored).unwrap();
@@ -137,6 +151,18 @@ impl World {
                 None
             }
             Effect::Learned(Fact::Inventory(_)) => None,
+            Effect::Learned(Fact::Ui(able)) => {
+                self.ui = Some(able);
+                None
+            }
+            Effect::UserAsked => {
+                self.users.0 += 1;
+                None
+            }
+            Effect::UserAnswered => {
+                self.users.1 += 1;
+                None
+            }
             Effect::Note(text) => {
                 self.notes.push(text);
                 None
@@ -155,7 +181,7 @@ impl World {
     }
 
     fn execs(&self) -> usize {
-        self.device.log.iter().filter(|intent| matches!(intent, Intent::Exec { .. })).count()
+        self.device.log.iter().filter(|intent| matches!(intent, Intent::Exec { .. } | Intent::Guarded { .. })).count()
     }
 }
 

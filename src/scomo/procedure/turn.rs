@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::{Chosen, Mechanism, Package};
+use super::errand::{Chosen, IfNoUi, Mechanism, Package};
 use crate::{
     model::{
         device::DevDetail,
@@ -26,12 +26,14 @@ pub struct Quirks {
     pub roots: Vec<String>,
     /// What to put at PkgURL.
     pub alternate: Alternate,
+    /// Whether the devices can ask their users by alerts 1100 to 1104.
+    pub ui: Ui,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
         let roots = crate::scomo::object::WELL_KNOWN_ROOTS.iter().map(|r| (*r).to_owned()).collect();
-        Self { roots, alternate: Alternate::Auto }
+        Self { roots, alternate: Alternate::Auto, ui: Ui::Auto }
     }
 }
 
@@ -48,6 +50,42 @@ pub enum Alternate {
     Descriptor,
 }
 
+/// The device class's word on user interaction (SCOMO sheet 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ui {
+    /// What the device has shown so far.
+    #[default]
+    Auto,
+    /// They can.
+    Yes,
+    /// They cannot.
+    No,
+}
+
+impl Ui {
+    /// Whether a device of the class can ask its user, given what it has `shown`; absent: nobody knows.
+    #[must_use]
+    pub const fn of(self, shown: Option<bool>) -> Option<bool> {
+        match self {
+            Self::Auto => shown,
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+        }
+    }
+}
+
+/// A question to the user that an operation waits for.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// In the user's language.
+    pub text: &'a str,
+    /// How long the device waits for the answer, in seconds.
+    pub seconds: u32,
+    /// What becomes of a device that cannot ask.
+    pub if_no_ui: IfNoUi,
+}
+
 /// What a procedure may read while it handles an input; never stored with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
@@ -57,6 +95,10 @@ pub struct Context<'a> {
     pub quirks: &'a Quirks,
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
     pub report_late: bool,
+    /// What the user has to be asked before anything is done; absent: nobody is asked.
+    pub question: Option<Question<'a>>,
+    /// Whether the device can ask its user; absent as long as it has not shown it.
+    pub ui: Option<bool>,
 }
 
 /// What happens to a procedure.
@@ -125,6 +167,10 @@ pub enum Effect {
     Need(Need),
     /// Store what was learnt of the device.
     Learned(Fact),
+    /// The ask that follows puts a question to the device's user: the answer takes its time.
+    UserAsked,
+    /// The question was answered, or will not be.
+    UserAnswered,
     /// A line for the job's history.
     Note(String),
     /// The device works on the Exec with this correlator and will report; the session may end. Comes again when a later session
@@ -162,6 +208,8 @@ pub enum Fact {
     Inventory(Inventory),
     /// Where its management objects of one kind are; replaces what was known of that kind.
     Roots(Vec<Instance>),
+    /// Whether it can ask its user.
+    Ui(bool),
 }
 
 /// How a procedure ended.
@@ -179,10 +227,10 @@ pub enum Ending {
     AlreadyDone,
     /// It was tried and failed.
     Failed(Failure),
-    /// The device's user said no (1401); not tried again by itself.
+    /// The device's user said no; not tried again by itself.
     Declined {
-        /// What the device reported.
-        code: ResultCode,
+        /// What the device reported (1401); absent where the user was asked by this service.
+        code: Option<ResultCode>,
     },
     /// It makes no sense on this device.
     NotApplicable {
@@ -206,7 +254,7 @@ impl Ending {
     /// What a result code means.
     pub(super) fn of(code: ResultCode) -> Self {
         match code {
-            ResultCode::DECLINED => Self::Declined { code },
+            ResultCode::DECLINED => Self::Declined { code: Some(code) },
             code if code.is_ok() => Self::Succeeded { code: Some(code), confirmed: false },
             code => Self::Failed(Failure::reported(code)),
         }

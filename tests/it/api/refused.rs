@@ -84,7 +84,7 @@ fn later() -> Vec<(Value, Vec<&'static str>)> {
         (bad(&json!({ "kind": "bootstrap" })), vec!["/kind not_supported_yet"]),
         (bad(&json!({ "collect": ["inventory"] })), vec!["/collect not_supported_yet"]),
         (bad(&json!({ "collect_max_age": "24h" })), vec!["/collect_max_age not_supported_yet"]),
-        (bad(&json!({ "confirm": { "if_no_ui": "stop" } })), vec!["/confirm not_supported_yet"]),
+        (bad(&json!({ "confirm": { "if_no_ui": "ask" } })), vec!["/confirm/if_no_ui unknown_value"]),
         (
             bad(&json!({ "schedule": { "not_before": "2099-01-01T00:00:00Z" } })),
             vec!["/schedule/not_before not_supported_yet"],

@@ -4,7 +4,7 @@ use crate::{
     model::{
         device::DevDetail,
         id::Correlator,
-        tree::{Branch, Instance, Intent, ObjectKind, Outcome},
+        tree::{Answer, Branch, Instance, Intent, ObjectKind, Outcome},
     },
     scomo::{
         operation::Operation,
@@ -38,6 +38,21 @@ pub(super) struct Device {
     pub(super) no_new: Vec<&'static str>,
     /// Components shown with this version.
     pub(super) version: &'static str,
+    /// What its user answers; without an answer it cannot ask.
+    pub(super) user: Option<Answer>,
+    /// What it does with a guarded operation.
+    pub(super) guards: Guards,
+}
+
+/// What a device does with a question that guards an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guards {
+    /// As it should.
+    Well,
+    /// It runs the operation although it cannot ask.
+    NotAtAll,
+    /// It does not know such a thing.
+    Unknown,
 }
 
 impl Device {
@@ -45,7 +60,18 @@ impl Device {
         let inventory = Branch::interior([("Delivered", empty()), ("Deployed", empty())]);
         let tree = Branch::interior([("Download", empty()), ("Inventory", inventory)]);
         let detail = Some(DevDetail { lrgobj: Some(true), ..DevDetail::default() });
-        Self { tree, detail, manner, log: vec![], ran: 0, running: None, no_new: vec![], version: "2.1" }
+        Self {
+            tree,
+            detail,
+            manner,
+            log: vec![],
+            ran: 0,
+            running: None,
+            no_new: vec![],
+            version: "2.1",
+            user: None,
+            guards: Guards::Well,
+        }
     }
 
     pub(super) fn root() -> Instance {
@@ -79,12 +105,21 @@ impl Device {
                 if had { Outcome::Deleted } else { Outcome::Missing }
             }
             Intent::Exec { at, correlator } => self.exec(&at.path, correlator),
-            Intent::PutLeaf { .. }
-            | Intent::MakeNode { .. }
-            | Intent::Copy { .. }
-            | Intent::Prompt(_)
-            | Intent::Guarded { .. }
-            | Intent::Group { .. } => panic!("nobody asks {intent:?}"),
+            Intent::Prompt(_) => match &self.user {
+                None => Outcome::Unsupported { code: Some(406) },
+                Some(answer) => Outcome::Answered(answer.clone()),
+            },
+            Intent::Guarded { then, .. } => match (&self.user, self.guards) {
+                (_, Guards::Unknown) | (None, Guards::Well) => Outcome::Unsupported { code: Some(406) },
+                (Some(Answer::Yes), _) | (None, Guards::NotAtAll) => {
+                    let Intent::Exec { at, correlator } = then.as_ref() else { panic!("{then:?}") };
+                    self.exec(&at.path, correlator)
+                }
+                (Some(other), _) => Outcome::Answered(other.clone()),
+            },
+            Intent::PutLeaf { .. } | Intent::MakeNode { .. } | Intent::Copy { .. } | Intent::Group { .. } => {
+                panic!("nobody asks {intent:?}")
+            }
         }
     }
 
