@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// The first message: package 1.
-    pub(super) fn first(&mut self, device: &Device) -> Outgoing {
+    pub(super) fn first(&mut self, device: &mut Device) -> Outgoing {
         self.waiting = answers::package1(device, self.reason).into();
         self.flush(device, None)
     }
@@ -179,7 +179,7 @@ impl Session {
                 continue;
             }
             if let Some(number) = self.reported.remove(&(msg_ref, status.cmd_ref.clone())) {
-                device.reported(number, code);
+                device.told(number, code);
             }
         }
     }

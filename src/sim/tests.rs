@@ -143,6 +143,13 @@ fn exec(id: u32, uri: &str) -> String {
     )
 }
 
+/// A prompt: options, text, choices.
+fn prompt(id: u32, code: u32, texts: &[&str]) -> String {
+    let items: String =
+        texts.iter().map(|text| format!("<Item><Data>{}</Data></Item>", text.replace('&', "&amp;"))).collect();
+    format!("<Alert><CmdID>{id}</CmdID><Data>{code}</Data>{items}</Alert>")
+}
+
 fn command(name: &str, id: u32, uri: &str) -> String {
     format!("<{name}><CmdID>{id}</CmdID><Item><Target><LocURI>{uri}</LocURI></Target></Item></{name}>")
 }

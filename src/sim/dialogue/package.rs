@@ -25,7 +25,7 @@ impl Session {
         }
         self.waiting = all.split_off(keep).into();
         for out in all {
-            if let Some(number) = out.report {
+            if let Some(number) = out.notice {
                 self.reported.insert((message.header.msg_id.clone(), out.command.cmd_id().to_owned()), number);
             }
         }
