@@ -271,6 +271,51 @@ mod tests {
     }
 
     #[test]
+    fn every_example_can_be_read_and_says_what_it_shows() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sim");
+        let mut ids = std::collections::BTreeSet::new();
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let (name, text) = (file.file_stem().unwrap().to_str().unwrap(), std::fs::read_to_string(&file).unwrap());
+            let profiles =
+                Profile::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}: {:?}", std::error::Error::source(&e)));
+            assert!(text.starts_with("# "), "{name} does not say what it shows");
+            for id in profiles.iter().map(|profile| profile.id.fill(1)) {
+                assert!(id.starts_with(name) && ids.insert(id), "{name} has devices of another name");
+            }
+        }
+        assert!(ids.len() > 50);
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_with_the_remedy() {
+        for (text, wanted) in [
+            ("user.answers = []", "user.answers"),
+            ("user.answers = { status = 1200 }", "200 to 599"),
+            ("user.operations = []", "user.operations"),
+            ("user.downloads = []", "user.downloads"),
+            ("ask = [{ type = ' ' }]", "UserRequest"),
+            ("ask = [{ type = 'UserRequest', source = '/SCOMO' }]", "URI"),
+            ("ask = [{ type = 'UserRequest', code = 1100 }]", "1226 or 1224"),
+            ("ask = [{ type = 'UserRequest', when = 'soon' }]", "`start` or a duration"),
+            ("refuse = [{ command = 'Get', node = '/', status = 405 }]", "URI"),
+            ("refuse = [{ command = 'Get', node = '.', status = 200 }]", "400 to 599"),
+            ("outage = [{}]", "either `message` or `operation`"),
+            ("outage = [{ message = 1 }]", "2 or more"),
+            ("notify.code = 200", "900 to 999"),
+            ("scomo.without = ['A/B']", "single names"),
+            ("scomo.extra = { '/A' = '1' }", "below the root"),
+            ("scomo_extra = [{ root = './SCOMO/Other' }]", "stand in one another"),
+            ("scomo_extra = [{ sync = ['Download'] }]", "cannot answer at once"),
+            ("result = [{ refuse = 403, silent = 'done' }]", "never reported"),
+            ("result = [{}]", "either"),
+            ("report.shape = 'round'", "round"),
+        ] {
+            let refused = refusal(&format!("[[device]]\nid = 'a'\n{text}"));
+            assert!(refused.contains(wanted), "{text}: {refused}");
+        }
+    }
+
+    #[test]
     fn one_line_is_a_profile() {
         let profiles = Profile::parse("[[device]]\nid = 'IMEI:35{n:013}'\ncount = 3\nfirst = 7").unwrap();
         let ids: Vec<String> = profiles[0].numbers().map(|n| profiles[0].id.fill(n)).collect();

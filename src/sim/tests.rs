@@ -1,8 +1,13 @@
 //! The device against servers' messages written by hand, and a fleet against small real servers.
 
 mod dialogue;
+mod life;
+mod mix;
 mod network;
 mod operations;
+mod prompts;
+mod reports;
+mod shapes;
 
 use std::sync::Arc;
 
