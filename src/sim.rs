@@ -8,6 +8,7 @@
 mod auth;
 mod chance;
 mod device;
+mod dialect;
 mod dialogue;
 mod fleet;
 mod listen;

@@ -10,6 +10,7 @@ use self::{life::Life, notices::Notices};
 use super::{
     auth::Nonces as Keys,
     chance::Seeded,
+    dialect,
     dialogue::{Outgoing, Session, Turn},
     log::{Log, Posted},
     observer::{End, Event, Reason},
@@ -356,7 +357,8 @@ impl Device {
     fn deliver(&mut self, out: Outgoing) -> Delivery {
         self.messages = self.messages.saturating_add(1);
         let pause = std::mem::take(&mut self.thinking).saturating_add(self.profile.delays.message);
-        Delivery { url: out.url, body: report::write(&out.message), number: self.messages, last: out.last, pause }
+        let body = dialect::spell(report::write(&out.message), &self.profile.dialect);
+        Delivery { url: out.url, body, number: self.messages, last: out.last, pause }
     }
 
     fn over(&mut self, end: End) -> Next {

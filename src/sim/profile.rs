@@ -1,5 +1,6 @@
 //! Profile files: what simulated devices are like. The reference is `docs/simulator.md`.
 
+mod dialect;
 mod life;
 mod mix;
 mod report;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use dialect::{Dialect, SessionIds};
 pub use life::{After, Aftermath, Notify, NotifyBody, Outage, Refuse, Send, Stage, Verb};
 pub use mix::Mix;
 pub use report::{Ask, Echo, Grouping, Moment, Naming, Origin, PlannedAsk, Reporting, Shape, When};
@@ -94,6 +96,9 @@ pub struct Profile {
     /// What gets lost on the way.
     #[serde(default)]
     pub faults: Faults,
+    /// How it writes its messages.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// How stubborn the device is.
     #[serde(default)]
     pub network: Network,
@@ -220,6 +225,7 @@ impl Profile {
         self.ask.iter().try_for_each(PlannedAsk::check).map_err(|problem| ("ask", problem))?;
         self.refuse.iter().try_for_each(Refuse::check).map_err(|problem| ("refuse", problem))?;
         self.outage.iter().try_for_each(Outage::check).map_err(|problem| ("outage", problem))?;
+        self.dialect.check().map_err(|problem| ("dialect", problem))?;
         self.notify.check().map_err(|problem| ("notify", problem))
     }
 

@@ -1,5 +1,6 @@
 //! The device against servers' messages written by hand, and a fleet against small real servers.
 
+mod dialect;
 mod dialogue;
 mod life;
 mod mix;

@@ -2,7 +2,7 @@
 
 use crate::{
     sim::{device::Device, observer::Reason},
-    wire::syncml::{Alert, Chal, Command, Data, Header, Item, Location, Results, Status, Write},
+    wire::syncml::{Alert, Chal, Command, Data, Header, Item, Location, Meta, Results, Status, Write},
 };
 
 /// A command on its way out; its CmdID is given when it is packed.
@@ -39,9 +39,26 @@ pub(super) fn package1(device: &mut Device, reason: Reason) -> Vec<Outbound> {
         data: Some(Data::Text(device.tree.text(&path).to_owned())),
         ..Item::default()
     };
-    let info = Write { items: leaves.into_iter().chain(ext).map(item).collect(), ..Write::default() };
-    let notices = device.waiting_alerts().into_iter().map(Outbound::notice);
-    [alert(code), Outbound::plain(Command::Replace(info))].into_iter().chain(notices).collect()
+    let mut items: Vec<Item> = leaves.into_iter().chain(ext).map(item).collect();
+    let dialect = &device.profile.dialect;
+    if dialect.devinfo_ext_node {
+        items.push(ext_node(device));
+    }
+    let info = Outbound::plain(Command::Replace(Write { items, ..Write::default() }));
+    let opening = dialect.opening_alert.then(|| alert(code)).into_iter().chain([info]);
+    let alerts_first = dialect.alerts_first;
+    let notices: Vec<Outbound> = device.waiting_alerts().into_iter().map(Outbound::notice).collect();
+    if alerts_first { notices.into_iter().chain(opening).collect() } else { opening.chain(notices).collect() }
+}
+
+/// `./DevInfo/Ext` as an interior node, the names of its children for a value (DM 1.x sheet 12.1 D).
+fn ext_node(device: &Device) -> Item {
+    Item {
+        source: Some(Location::new("./DevInfo/Ext")),
+        meta: Meta::format("node"),
+        data: Some(Data::Text(device.tree.children("DevInfo/Ext").join("/"))),
+        ..Item::default()
+    }
 }
 
 /// An alert that is nothing but its code.

@@ -113,6 +113,10 @@ impl<'r> Run<'r> {
             Command::Exec(exec) => self.exec(command, exec),
             Command::Alert(alert) => self.alert(command, alert),
             Command::Sequence(group) => self.sequence(command, group),
+            Command::Atomic(_) if !self.device.profile.dialect.atomic => {
+                self.refuse(&[command], 406);
+                406
+            }
             Command::Atomic(group) => self.atomic(command, group),
             Command::Status(_) => 200,
             Command::Results(_) | Command::Other(_) => self.status(command, 406),

@@ -84,6 +84,7 @@ struct Script {
     /// Whether it is said in the first session alone.
     once: bool,
     heard: Mutex<Vec<Bytes>>,
+    headers: Mutex<Vec<HeaderMap>>,
     address: OnceLock<SocketAddr>,
     ranges: Mutex<Vec<String>>,
     posted: Mutex<Vec<String>>,
@@ -103,7 +104,8 @@ impl Script {
     }
 }
 
-async fn dm(State(script): State<Arc<Script>>, body: Bytes) -> Response {
+async fn dm(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response {
+    script.headers.lock().unwrap().push(headers);
     let message = xml::read(&body, &Limits::default()).unwrap();
     script.heard.lock().unwrap().push(body);
     let (id, session) = (message.header.msg_id.clone(), &message.header.session_id);

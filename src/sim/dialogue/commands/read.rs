@@ -4,6 +4,7 @@ use super::Run;
 use crate::{
     sim::{
         device::Device,
+        dialect,
         dialogue::answers,
         profile::Verb,
         tree::{self, Content, Node, Refusal},
@@ -68,7 +69,8 @@ fn value(device: &Device, uri: &str, path: &str, node: &Node) -> Option<Item> {
         Content::Interior(children) => {
             let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
             let names = children.keys().filter(|name| device.node(&below(name)).is_some());
-            ("node", names.cloned().collect::<Vec<_>>().join("/"))
+            let names = names.map(|name| dialect::listed(name, &device.profile.dialect));
+            ("node", names.collect::<Vec<_>>().join("/"))
         }
         Content::Text(text) if node.format == "bin" => ("b64", text.clone()),
         Content::Text(text) => (node.format.as_str(), text.clone()),

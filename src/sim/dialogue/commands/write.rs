@@ -108,7 +108,9 @@ impl Run<'_> {
         let (parent, _) = path.rsplit_once('/').unwrap_or_default();
         match verb {
             Verb::Add if exists => return Err(418),
-            Verb::Add if self.device.tree.get(parent).is_none() => return Err(404),
+            Verb::Add if self.device.tree.get(parent).is_none() && !self.device.profile.dialect.implicit_parents => {
+                return Err(404);
+            }
             Verb::Replace if !exists => return Err(404),
             Verb::Add | Verb::Replace | Verb::Delete => {}
         }
@@ -126,12 +128,29 @@ impl Run<'_> {
 
     fn place(&mut self, verb: Verb, path: &str, node: Node) -> Result<(), Refusal> {
         self.admit(verb, path)?;
+        if verb == Verb::Add {
+            self.make_parents(path)?;
+        }
         let device = &mut *self.device;
         match verb {
             Verb::Add => device.tree.add(path, node)?,
             Verb::Replace | Verb::Delete => device.tree.put(path, node),
         }
         device.objects.written(&mut device.tree, verb, path);
+        Ok(())
+    }
+
+    /// Makes the parents that are missing, from the top; an Add is only let so far where the device makes them.
+    fn make_parents(&mut self, path: &str) -> Result<(), Refusal> {
+        for (at, _) in path.match_indices('/') {
+            let parent = path.get(..at).unwrap_or_default();
+            if self.device.tree.get(parent).is_none() {
+                self.admit(Verb::Add, parent)?;
+                let device = &mut *self.device;
+                device.tree.add(parent, Node::interior(""))?;
+                device.objects.written(&mut device.tree, Verb::Add, parent);
+            }
+        }
         Ok(())
     }
 

@@ -123,3 +123,12 @@ async fn a_late_report_comes_late_and_a_silent_one_never() {
     let (script, fleet, _) = run("result = [{ silent = 'done' }]", download("Download", b"hello", "/payload")).await;
     assert_eq!((told(&script).0.len(), fleet.device(DEVICE).unwrap().snapshot().delivered.len()), (0, 1));
 }
+
+#[tokio::test]
+async fn requests_carry_the_headers_of_the_dialect() {
+    let profile = "dialect = { content_type = 'text/xml', headers = { Content-Encoding = 'UTF-8' } }";
+    let (script, _fleet, _) = run(profile, Script::default()).await;
+    let headers = script.headers.lock().unwrap();
+    assert_eq!(headers[0][header::CONTENT_TYPE], "text/xml");
+    assert_eq!(headers[0][header::CONTENT_ENCODING], "UTF-8");
+}
