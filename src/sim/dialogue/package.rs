@@ -2,7 +2,7 @@
 
 use super::{Outbound, Outgoing, Session, answers};
 use crate::{
-    sim::{auth, device::Device},
+    sim::{auth, device::Device, dialect},
     wire::syncml::{Body, Command, Header, Location, Message, Meta, xml},
 };
 
@@ -25,7 +25,7 @@ impl Session {
         }
         self.waiting = all.split_off(keep).into();
         for out in all {
-            if let Some(number) = out.report {
+            if let Some(number) = out.notice {
                 self.reported.insert((message.header.msg_id.clone(), out.command.cmd_id().to_owned()), number);
             }
         }
@@ -37,7 +37,8 @@ impl Session {
     }
 
     fn message(&self, device: &Device, all: &[Outbound], keep: usize) -> Message {
-        let commands = all.iter().take(keep).map(|out| out.command.clone()).collect();
+        let mut commands: Vec<Command> = all.iter().take(keep).map(|out| out.command.clone()).collect();
+        dialect::word(&mut commands, &device.profile.dialect);
         let is_final = keep == all.len() && self.waiting_final;
         Message { header: self.header(device), body: Body { commands, is_final } }
     }
@@ -48,20 +49,23 @@ impl Session {
         let nonce = standing.nonce.as_deref().unwrap_or_default();
         let cred = || auth::cred(standing.scheme, &identity.user, identity.secret.expose(), nonce);
         let limits = &device.profile.limits;
+        let dialect = &device.profile.dialect;
+        let uri = if dialect.lower_case_source { identity.id.to_lowercase() } else { identity.id.clone() };
+        let sizes = Meta {
+            max_msg_size: Some(limits.max_msg_size.to_string()),
+            max_obj_size: limits.max_obj_size.map(|size| size.to_string()),
+            ..Meta::default()
+        };
         Header {
-            ver_dtd: "1.2".to_owned(),
-            ver_proto: "DM/1.2".to_owned(),
+            ver_dtd: dialect.ver_dtd.clone(),
+            ver_proto: dialect.ver_proto.clone(),
             session_id: self.id.clone(),
             msg_id: self.sent.to_string(),
             target: Location::new(self.url.clone()),
-            source: Location { uri: identity.id.clone(), name: Some(identity.user.clone()) },
+            source: Location { uri, name: dialect.loc_name.then(|| identity.user.clone()) },
             resp_uri: None,
-            cred: standing.proves.then(cred),
-            meta: Meta {
-                max_msg_size: Some(limits.max_msg_size.to_string()),
-                max_obj_size: limits.max_obj_size.map(|size| size.to_string()),
-                ..Meta::default()
-            },
+            cred: (standing.proves || dialect.always_cred && standing.can_prove()).then(cred),
+            meta: if dialect.sizes { sizes } else { Meta::default() },
         }
     }
 }

@@ -248,7 +248,8 @@ fn groups_end_as_the_standard_says() {
     bench.say(&atomic);
     assert_eq!((bench.codes(), bench.text("Vendor/A")), (vec![200, 507, 216, 405, 215], ""));
     let sequence = format!(
-        "<Sequence><CmdID>3</CmdID><Alert><CmdID>4</CmdID><Data>1101</Data></Alert>{}</Sequence><Final/>",
+        "<Sequence><CmdID>3</CmdID>{}{}</Sequence><Final/>",
+        prompt(4, 1101, &["", "Install?"]),
         put("Add", 5, "./Vendor/A", "chr", "1"),
     );
     bench.say(&sequence);

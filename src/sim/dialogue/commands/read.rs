@@ -3,7 +3,10 @@
 use super::Run;
 use crate::{
     sim::{
+        device::Device,
+        dialect,
         dialogue::answers,
+        profile::Verb,
         tree::{self, Content, Node, Refusal},
     },
     wire::syncml::{Command, Data, Item, Location, Meta},
@@ -23,13 +26,16 @@ impl Run<'_> {
         code
     }
 
-    fn read(&self, uri: &str) -> Result<Vec<Item>, Refusal> {
+    fn read(&mut self, uri: &str) -> Result<Vec<Item>, Refusal> {
         let (bare, query) = uri.trim().split_once('?').map_or((uri.trim(), None), |(bare, query)| (bare, Some(query)));
         let path = tree::path(bare).ok_or(404_u16)?;
-        let node = self.device.tree.get(&path).ok_or(404_u16)?;
+        self.device.node(&path).ok_or(404_u16)?;
+        self.device.admits(Verb::Get, &path)?;
+        let node = self.device.node(&path).ok_or(404_u16)?;
         let items = match query.and_then(|q| q.split_once('=')) {
             None if query.is_some() => return Err(406),
-            None => vec![value(uri, node).ok_or(405_u16)?],
+            None => vec![value(self.device, uri, &path, node).ok_or(405_u16)?],
+            Some(("prop", "Type")) if !self.device.profile.type_property => return Err(406),
             Some(("prop", name)) => vec![property(uri, &path, node, name)?],
             Some(("list", what)) if self.device.profile.scomo.struct_data => self.structure(&path, what)?,
             Some(_) => return Err(406),
@@ -45,9 +51,9 @@ impl Run<'_> {
             "StructData" => true,
             _ => return Err(406),
         };
-        let nodes = self.device.tree.walk(path).into_iter();
+        let nodes = self.device.tree.walk(path).into_iter().filter(|(path, _)| self.device.shows(path));
         let item = |(path, node): (String, &Node)| {
-            let mut item = value(&tree::uri(&path), node)?;
+            let mut item = value(self.device, &tree::uri(&path), &path, node)?;
             if !with_data || node.children().is_some() {
                 item.data = None;
             }
@@ -58,15 +64,20 @@ impl Run<'_> {
 }
 
 /// A node as Results carry it; nothing for bytes that the device keeps.
-fn value(uri: &str, node: &Node) -> Option<Item> {
+fn value(device: &Device, uri: &str, path: &str, node: &Node) -> Option<Item> {
     let (format, data) = match &node.content {
-        Content::Interior(children) => ("node", children.keys().cloned().collect::<Vec<_>>().join("/")),
+        Content::Interior(children) => {
+            let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let names = children.keys().filter(|name| device.node(&below(name)).is_some());
+            let names = names.map(|name| dialect::listed(name, &device.profile.dialect));
+            ("node", names.collect::<Vec<_>>().join("/"))
+        }
         Content::Text(text) if node.format == "bin" => ("b64", text.clone()),
         Content::Text(text) => (node.format.as_str(), text.clone()),
         Content::Held(_) => return None,
     };
     let meta = match format {
-        "node" if node.r#type.is_empty() => Meta::format("node"),
+        "node" if node.r#type.is_empty() || !device.profile.type_property => Meta::format("node"),
         format => Meta::typed(format, &node.r#type),
     };
     Some(Item { source: Some(Location::new(uri)), meta, data: Some(Data::Text(data)), ..Item::default() })
