@@ -237,6 +237,7 @@ mod tests {
             description: None,
             install_params: None,
             env_type: None,
+            reboot: None,
             payload: Payload { digest: Digest::of(b"x"), size, mime: "application/octet-stream".to_owned() },
             file: "player.bin".to_owned(),
             components: vec![],
