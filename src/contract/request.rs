@@ -14,7 +14,7 @@ use crate::model::{
 pub use crate::{
     job::{
         life::Notify,
-        procedure::{Action, ComponentOperation, PackageOperation},
+        procedure::{Action, Collect, ComponentOperation, PackageOperation},
         retry::RetryRule,
         selection::PackageWanted,
     },
@@ -45,6 +45,9 @@ pub struct Request {
     pub notify: Notify,
     /// What becomes of a device that has no record.
     pub if_unknown_device: IfUnknownDevice,
+    /// What may and shall be read of the device.
+    #[serde(default, skip_serializing_if = "Collect::is_open")]
+    pub collect: Collect,
 }
 
 /// What is to be done on a device.
@@ -77,6 +80,8 @@ pub enum Work {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds, and do nothing else (`kind: "inventory"`).
+    Inventory,
 }
 
 /// What becomes of a device that has no record.

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
-    errand::{Action, Chosen, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
-    turn::{Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
+    errand::{Action, Chosen, Collect, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
+    turn::{Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
 };
 use crate::{
     model::{clock::Mint, id::Correlator},

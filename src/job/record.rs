@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
-    procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
+    procedure::{Action, Collect, ComponentOperation, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
 use crate::model::{
@@ -30,6 +30,9 @@ pub struct Record {
     pub source: RequestSource,
     /// What is to be done.
     pub order: Order,
+    /// What may and shall be read of the device.
+    #[serde(default, skip_serializing_if = "Collect::is_open")]
+    pub collect: Collect,
     /// Where it stands.
     pub life: Life,
     /// What it does on the device.
@@ -86,6 +89,8 @@ pub enum Order {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds.
+    Inventory,
 }
 
 /// A notification that was handed to a courier.
@@ -121,13 +126,14 @@ impl Record {
 
     /// A job that was just accepted.
     #[must_use]
-    pub fn new(request_id: RequestId, source: RequestSource, order: Order, life: Life) -> Self {
+    pub fn new(request_id: RequestId, source: RequestSource, order: Order, collect: Collect, life: Life) -> Self {
         let procedure = Procedure::new(order.errand());
         Self {
             format: Self::FORMAT,
             request_id,
             source,
             order,
+            collect,
             life,
             procedure,
             plan: Plan::default(),
@@ -189,6 +195,7 @@ impl Order {
             Self::ComponentOperation { operation, component } => {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
+            Self::Inventory => Errand::Collect,
         }
     }
 
@@ -205,7 +212,7 @@ impl Order {
                 },
                 allow_downgrade: *allow_downgrade,
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } => None,
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory => None,
         }
     }
 }

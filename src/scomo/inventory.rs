@@ -12,6 +12,8 @@ use crate::model::{
     tree::{Branch, Instance},
 };
 
+pub mod change;
+
 /// No inventory is kept beyond this many packages and as many components.
 pub const MOST_ENTRIES: usize = 4096;
 /// Leaf texts are cut off behind this many bytes.
