@@ -19,6 +19,7 @@ use crate::{
     },
     job::{
         life::Policy,
+        procedure::Collect,
         record::{Order, Record, pkg_ids},
     },
     model::{
@@ -191,7 +192,7 @@ impl Intake {
         unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
         let order = self.order(&request.work);
         for job in jobs {
-            unit.writes.extend(job_writes(job, &order, &row, now, mint)?);
+            unit.writes.extend(job_writes(job, &order, &request.collect, &row, now, mint)?);
         }
         unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })
@@ -207,6 +208,7 @@ impl Intake {
                 Order::PackageOperation { operation, package, pkg_ids }
             }
             Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
+            Work::Inventory => Order::Inventory,
         }
     }
 
@@ -254,13 +256,15 @@ impl Intake {
 fn job_writes(
     job: NewJob,
     order: &Order,
+    collect: &Collect,
     request: &RequestRow,
     now: Timestamp,
     mint: &mut dyn Mint,
 ) -> Result<Vec<Write>, store::Error> {
     let NewJob { id, device, device_key, life, effects } = job;
     let deadline = life.deadline();
-    let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life);
+    let (request_id, source) = (request.request_id.clone(), request.source.clone());
+    let record = Record::new(request_id, source, order.clone(), collect.clone(), life);
     let row = JobRow {
         id,
         tenant: request.tenant.clone(),

@@ -14,6 +14,7 @@ mod desk;
 mod grant;
 mod post;
 mod select;
+mod stock;
 mod tale;
 mod work;
 
@@ -62,6 +63,8 @@ pub struct Settings {
     pub own: OwnLimits,
     /// What a message may cost.
     pub wire: Limits,
+    /// How many inventories of a device are kept, each time that one differed from the last.
+    pub inventories: u32,
     /// The installation's patience with jobs.
     pub policy: Policy,
     /// Whose devices speak here.
