@@ -277,7 +277,9 @@ fn operations(entry: &Branch) -> Vec<String> {
 
 /// How the device spells the name of an entry's `Operations`; nothing if there is no such node.
 pub(super) fn operations_name(entry: &Branch) -> Option<String> {
-    let named = |exact: bool| move |name: &&String| if exact { *name == "Operations" } else { name.eq_ignore_ascii_case("Operations") };
+    let named = |exact: bool| {
+        move |name: &&String| if exact { *name == "Operations" } else { name.eq_ignore_ascii_case("Operations") }
+    };
     let names = || entry.children().iter().map(|(name, _)| name);
     names().find(named(true)).or_else(|| names().find(named(false))).cloned()
 }
@@ -343,7 +345,8 @@ mod tests {
     fn whatever_a_device_sends_is_bounded() {
         let many = (0..MOST_ENTRIES + 5)
             .map(|n| (format!("c{n}"), Branch::interior([("Name", Branch::chr("é".repeat(MOST_TEXT)))])));
-        let inventory = Inventory::from_tree(place("./SCOMO"), &Branch::interior([("Deployed", Branch::interior(many))]));
+        let inventory =
+            Inventory::from_tree(place("./SCOMO"), &Branch::interior([("Deployed", Branch::interior(many))]));
         assert_eq!(inventory.components.len(), MOST_ENTRIES);
         assert_eq!(inventory.components[0].name.as_ref().map(String::len), Some(MOST_TEXT));
         let nonsense = Inventory::from_tree(place("./SCOMO"), &Branch::chr("?"));

@@ -249,9 +249,7 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
             exec::may_tidy(work, code, confirmed, outcome, hand)
         }
         Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, outcome, hand),
-        Stage::Resting | Stage::Selecting | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => {
-            stage
-        }
+        Stage::Resting | Stage::Selecting | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => stage,
     }
 }
 
@@ -276,9 +274,7 @@ fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
             }
         },
         (Selected::AlreadyDone, _) => hand.already(),
-        (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => {
-            hand.finish(Ending::Failed(failure))
-        }
+        (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
         (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),
         (Selected::Undecided { reasons }, None) => look::undecided(reasons, hand),
     }

@@ -9,8 +9,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Action, Collect, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule,
-    Work,
+    Action, Collect, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request,
+    RetryRule, Work,
 };
 use crate::{
     contract::problem::{

@@ -173,9 +173,8 @@ fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
 
 #[test]
 fn a_request_that_only_collects_names_nothing_else() {
-    let inventory = |more: Value| {
-        with(&json!({ "request_id": "r", "kind": "inventory", "targets": { "devices": ["d"] } }), &more)
-    };
+    let inventory =
+        |more: Value| with(&json!({ "request_id": "r", "kind": "inventory", "targets": { "devices": ["d"] } }), &more);
     let request = read(&inventory(json!({}))).unwrap();
     assert_eq!((request.work.clone(), request.collect.clone()), (Work::Inventory, Collect::default()));
     let stored = serde_json::to_string(&request).unwrap();

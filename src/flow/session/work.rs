@@ -74,16 +74,7 @@ const MOST_ENDED: u32 = 32;
 
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
-        Self {
-            candidate: None,
-            job: None,
-            started,
-            freed: false,
-            posted: None,
-            roots,
-            stock,
-            writes: Vec::new(),
-        }
+        Self { candidate: None, job: None, started, freed: false, posted: None, roots, stock, writes: Vec::new() }
     }
 
     /// Takes note of the device's job. A session that is authenticated goes on with the one it has (`held`), if that is still

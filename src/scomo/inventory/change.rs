@@ -195,6 +195,9 @@ mod tests {
         let twice = inventory(&[("app", "1", "20"), ("app", "2", "10")]);
         let once = inventory(&[("app", "1", "20")]);
         let changes = once.changes_since(&twice);
-        assert_eq!((changes.len(), changes[0].change, changes[0].entry.version.as_deref()), (1, How::Removed, Some("2")));
+        assert_eq!(
+            (changes.len(), changes[0].change, changes[0].entry.version.as_deref()),
+            (1, How::Removed, Some("2"))
+        );
     }
 }

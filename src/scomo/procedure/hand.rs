@@ -94,7 +94,16 @@ impl Memory {
     /// Without what was learnt in this session: the next one asks the device again.
     fn asked_nothing(self) -> Self {
         let way = None;
-        Self { pending: None, detailed: false, looked: false, assumed: false, located: false, chosen: None, way, ..self }
+        Self {
+            pending: None,
+            detailed: false,
+            looked: false,
+            assumed: false,
+            located: false,
+            chosen: None,
+            way,
+            ..self
+        }
     }
 }
 
@@ -137,8 +146,7 @@ impl<'a> Hand<'a> {
     pub(super) fn need_selection(&mut self) {
         let detail = self.memory.detailed.then_some(FactSource::DevDetail);
         let inventory = self.memory.looked && self.cx.collect.allows(FactSource::Inventory);
-        let read: BTreeSet<FactSource> =
-            detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect();
+        let read: BTreeSet<FactSource> = detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect();
         self.need(Need::Selection { read, closed: self.memory.closed.clone() });
     }
 
@@ -229,8 +237,8 @@ impl<'a> Hand<'a> {
     /// The same where it shows that a package cannot be brought this way at all: another way is chosen if there is one.
     pub(super) fn dead_end(&mut self, outcome: &Outcome, doing: &str) -> Stage {
         let failure = Failure::of(outcome, doing);
-        let unable = failure.class == FailureClass::Incapable
-            || matches!(failure.device_code, Some(405 | 406 | 413 | 415));
+        let unable =
+            failure.class == FailureClass::Incapable || matches!(failure.device_code, Some(405 | 406 | 413 | 415));
         if unable && !self.memory.assumed { self.unable(failure) } else { self.setback(outcome, doing) }
     }
 

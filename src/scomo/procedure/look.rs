@@ -68,10 +68,8 @@ pub(super) fn proceed(hand: &mut Hand<'_>) -> Stage {
     match hand.errand {
         Errand::Collect if !may_look => return hand.finish(Ending::Succeeded { code: None, confirmed: true }),
         Errand::Download { .. } if !may_look && hand.memory.chosen.is_none() => return select(hand),
-        Errand::Download { .. }
-        | Errand::OperatePackage { .. }
-        | Errand::OperateComponent { .. }
-        | Errand::Collect => {}
+        Errand::Download { .. } | Errand::OperatePackage { .. } | Errand::OperateComponent { .. } | Errand::Collect => {
+        }
     }
     if hand.memory.looked {
         return match hand.cx.inventory {
@@ -127,7 +125,10 @@ fn tour(hand: &mut Hand<'_>) -> Stage {
 
 fn locate(hand: &mut Hand<'_>) -> Stage {
     if hand.cx.rootless && !matches!(hand.errand, Errand::Collect) {
-        return not_applicable("the device had no SCOMO management object when it was last looked for".to_owned(), hand);
+        return not_applicable(
+            "the device had no SCOMO management object when it was last looked for".to_owned(),
+            hand,
+        );
     }
     hand.ask(Intent::Discover { kind: ObjectKind::Scomo, hints: hand.cx.quirks.roots.clone() });
     Stage::Locating

@@ -52,7 +52,19 @@ impl Device {
         let tree = Branch::interior([("Download", empty()), ("Inventory", inventory)]);
         let detail = Some(DevDetail { lrgobj: Some(true), ..DevDetail::default() });
         let (name, second, own) = ("./SCOMO", None, vec![]);
-        Self { name, tree, second, own, detail, manner, log: vec![], ran: 0, running: None, no_new: vec![], version: "2.1" }
+        Self {
+            name,
+            tree,
+            second,
+            own,
+            detail,
+            manner,
+            log: vec![],
+            ran: 0,
+            running: None,
+            no_new: vec![],
+            version: "2.1",
+        }
     }
 
     pub(super) fn root() -> Instance {
@@ -149,7 +161,11 @@ impl Device {
         let Manner::Async(code) = self.manner else { return None };
         self.end(&path, code);
         let item = ReportItem { code: ResultCode::new(code), identifier: None, target: None };
-        Some(Input::Report { correlator: Some(correlator), source: format!("{}/{path}", self.name), results: vec![item] })
+        Some(Input::Report {
+            correlator: Some(correlator),
+            source: format!("{}/{path}", self.name),
+            results: vec![item],
+        })
     }
 
     fn end(&mut self, path: &str, code: u16) {
