@@ -1,10 +1,13 @@
 //! The procedures, told as sessions with a device that obeys its tree.
 
+mod build;
+mod collect;
 mod device;
 mod download;
 mod lost;
 mod operate;
 mod reports;
+mod roots;
 
 use self::device::Device;
 use super::{

@@ -91,6 +91,9 @@ impl Device {
             },
             Intent::ReadSubtree { at } if at.of.name != self.name => Outcome::Missing,
             Intent::ReadSubtree { at } => get(&self.tree, &at.path).cloned().map_or(Outcome::Missing, Outcome::Read),
+            Intent::PutSubtree { at, .. } | Intent::Exec { at, .. } if at.of.name != self.name => {
+                Outcome::Refused { code: 404 }
+            }
             Intent::PutSubtree { at, content } => self.put(&at.path, content),
             Intent::PutBytes { at, payload } => {
                 let entry = parent(&at.path);
