@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
+mod inventory;
+
+pub use inventory::{DeviceInventory, InventoryView};
+
 use super::problem::Problem;
 use crate::{
     job::life::{JobResult, Life, Outcome, Reason, State, StateName},
@@ -47,7 +51,7 @@ pub struct Event {
     pub tenant: Tenant,
     /// When it happened.
     pub time: Timestamp,
-    /// Rises with each event of a job; absent for events of a request.
+    /// Rises with each event of a job; absent for events of a request or a device.
     pub sequence: Option<u32>,
     /// What happened.
     pub data: Data,
@@ -68,6 +72,8 @@ pub enum Data {
     Job(JobData),
     /// [`EventType::JobLateResult`].
     JobLateResult(LateResult),
+    /// [`EventType::DeviceInventory`].
+    DeviceInventory(Box<DeviceInventory>),
 }
 
 /// Data of `scomo.request.accepted`.
@@ -267,10 +273,12 @@ impl Data {
             Self::RequestCompleted(_) => EventType::RequestCompleted,
             Self::Job(job) => EventType::Job(job.state),
             Self::JobLateResult(_) => EventType::JobLateResult,
+            Self::DeviceInventory(_) => EventType::DeviceInventory,
         }
     }
 
-    /// The id of the job or of the request, as the sender calls that; absent for a refused one whose id could not be read.
+    /// The id of the job, of the request, as the sender calls that, or of the device; absent for a refused request whose id could
+    /// not be read.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
         match self {
@@ -280,6 +288,7 @@ impl Data {
             Self::RequestCompleted(data) => Some(data.request_id.to_string()),
             Self::Job(data) => Some(data.job_id.to_string()),
             Self::JobLateResult(data) => Some(data.job.job_id.to_string()),
+            Self::DeviceInventory(data) => Some(data.device.to_string()),
         }
     }
 
@@ -291,6 +300,7 @@ impl Data {
             Self::RequestCompleted(data) => json!(data),
             Self::Job(data) => json!(data),
             Self::JobLateResult(data) => json!(data),
+            Self::DeviceInventory(data) => json!(data),
         }
     }
 
@@ -301,6 +311,7 @@ impl Data {
             | Self::RequestConflict(_)
             | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
             Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
+            Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
         }
     }
 }

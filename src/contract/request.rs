@@ -14,7 +14,7 @@ use crate::model::{
 pub use crate::{
     job::{
         life::Notify,
-        procedure::{Action, ComponentOperation, Confirm, IfNoUi, PackageOperation},
+        procedure::{Action, Collect, ComponentOperation, Confirm, IfNoUi, PackageOperation},
         retry::RetryRule,
         selection::PackageWanted,
     },
@@ -48,6 +48,9 @@ pub struct Request {
     /// What the user of each device is asked before anything is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
+    /// What may and shall be read of the device.
+    #[serde(default, skip_serializing_if = "Collect::is_open")]
+    pub collect: Collect,
 }
 
 /// What is to be done on a device.
@@ -80,6 +83,8 @@ pub enum Work {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds, and do nothing else (`kind: "inventory"`).
+    Inventory,
 }
 
 /// What becomes of a device that has no record.

@@ -8,7 +8,7 @@ use crate::{
         accept::{Accepted, Defaults, NewJob, accept, fan_out},
         event::{Data, Event, RequestAccepted},
         problem::{Code, Problem},
-        request::{Confirm, Request, Work},
+        request::{Request, Work},
     },
     infra::{
         catalogue::Catalogue,
@@ -191,7 +191,7 @@ impl Intake {
         unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
         let order = self.order(&request.work);
         for job in jobs {
-            unit.writes.extend(job_writes(job, (&order, request.confirm.as_ref()), &row, now, mint)?);
+            unit.writes.extend(job_writes(job, &order, &request, &row, now, mint)?);
         }
         unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })
@@ -207,6 +207,7 @@ impl Intake {
                 Order::PackageOperation { operation, package, pkg_ids }
             }
             Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
+            Work::Inventory => Order::Inventory,
         }
     }
 
@@ -253,15 +254,17 @@ impl Intake {
 /// The writes that store one job of a request.
 fn job_writes(
     job: NewJob,
-    (order, confirm): (&Order, Option<&Confirm>),
+    order: &Order,
+    asked: &Request,
     request: &RequestRow,
     now: Timestamp,
     mint: &mut dyn Mint,
 ) -> Result<Vec<Write>, store::Error> {
     let NewJob { id, device, device_key, life, effects } = job;
     let deadline = life.deadline();
-    let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life)
-        .confirmed(confirm.cloned());
+    let (request_id, source) = (request.request_id.clone(), request.source.clone());
+    let record =
+        Record::new(request_id, source, order.clone(), asked.collect.clone(), life).confirmed(asked.confirm.clone());
     let row = JobRow {
         id,
         tenant: request.tenant.clone(),

@@ -15,6 +15,7 @@ mod grant;
 mod post;
 mod question;
 mod select;
+mod stock;
 mod tale;
 mod work;
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub own: OwnLimits,
     /// What a message may cost.
     pub wire: Limits,
+    /// How many inventories of a device are kept, each time that one differed from the last.
+    pub inventories: u32,
     /// The installation's patience with jobs.
     pub policy: Policy,
     /// Whose devices speak here.

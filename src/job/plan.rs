@@ -96,6 +96,8 @@ pub struct Choice<'a> {
     pub abilities: Abilities,
     /// Its DevDetail; absent as long as nobody asked.
     pub detail: Option<&'a DevDetail>,
+    /// Whether DevDetail may still be read.
+    pub may_ask: bool,
     /// Its class's word on PkgURL.
     pub alternate: Alternate,
     /// Earlier attempts of this job, oldest first.
@@ -139,8 +141,8 @@ impl Choice<'_> {
             Delivery::Alternate => self.alternate("alternate download is asked for"),
             Delivery::Direct => match self.direct() {
                 Direct::Open(why) => go(Way::Direct, format!("direct delivery is asked for, and {why}")),
-                Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
-                Direct::Closed(why) => {
+                Direct::Unknown(why) if self.may_ask => Verdict::NeedLrgObj { reason: why },
+                Direct::Unknown(why) | Direct::Closed(why) => {
                     Verdict::Impossible { reason: format!("direct delivery is asked for, but {why}") }
                 }
             },
@@ -155,11 +157,11 @@ impl Choice<'_> {
         let no_alternate = self.tried.iter().any(Tried::shows_no_alternate);
         match self.direct() {
             Direct::Open(why) => go(Way::Direct, format!("direct, as {why}")),
-            Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
-            Direct::Closed(why) if no_alternate => {
+            Direct::Unknown(why) if self.may_ask => Verdict::NeedLrgObj { reason: why },
+            Direct::Unknown(why) | Direct::Closed(why) if no_alternate => {
                 Verdict::Impossible { reason: format!("the device cannot download by URL, and {why}") }
             }
-            Direct::Closed(why) => self.alternate(&why),
+            Direct::Unknown(why) | Direct::Closed(why) => self.alternate(&why),
         }
     }
 
@@ -183,7 +185,7 @@ impl Choice<'_> {
             }
             Some(Some(false)) => Direct::Closed("the device takes no large objects".to_owned()),
             Some(None) => Direct::Closed("the device does not say that it takes large objects".to_owned()),
-            None => Direct::Unknown("whether the device takes large objects is not known yet".to_owned()),
+            None => Direct::Unknown("whether the device takes large objects is not known".to_owned()),
         }
     }
 
@@ -237,6 +239,7 @@ mod tests {
             description: None,
             install_params: None,
             env_type: None,
+            reboot: None,
             payload: Payload { digest: Digest::of(b"x"), size, mime: "application/octet-stream".to_owned() },
             file: "player.bin".to_owned(),
             components: vec![],
@@ -250,6 +253,7 @@ mod tests {
             package,
             abilities: Abilities::default(),
             detail: None,
+            may_ask: true,
             alternate: Alternate::Auto,
             tried: &[],
         }
@@ -291,6 +295,15 @@ mod tests {
         assert_eq!(way(&Choice { detail: Some(&on(None)), ..choice(&package) }.make()), Some(DESCRIPTOR));
         let abilities = Abilities { max_msg_size: None, max_obj_size: Some(300_000) };
         assert_eq!(way(&Choice { abilities, ..choice(&package) }.make()), Some(DESCRIPTOR), "no need to ask");
+    }
+
+    #[test]
+    fn a_device_that_may_not_be_asked_is_not_sent_large_objects() {
+        let package = package(262_144);
+        let mute = Choice { may_ask: false, ..choice(&package) };
+        assert_eq!(way(&mute.make()), Some(DESCRIPTOR));
+        let wish = Choice { asked: Delivery::Direct, ..mute }.make();
+        assert!(matches!(&wish, Verdict::Impossible { reason } if reason.contains("is not known")), "{wish:?}");
     }
 
     #[test]

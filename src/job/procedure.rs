@@ -6,9 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
-    errand::{Action, Chosen, ComponentOperation, Confirm, Errand, IfNoUi, Mechanism, Package, PackageOperation, Way},
+    errand::{
+        Action, Chosen, Collect, ComponentOperation, Confirm, Errand, IfNoUi, Mechanism, Package, PackageOperation, Way,
+    },
     turn::{
-        Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Question, Quirks, Selected, Ui,
+        Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Question, Quirks,
+        Selected, Ui,
     },
 };
 use crate::{

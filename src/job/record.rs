@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
-    procedure::{Action, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
+    procedure::{Action, Collect, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
 use crate::model::{
@@ -33,6 +33,9 @@ pub struct Record {
     /// What the device's user is asked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
+    /// What may and shall be read of the device.
+    #[serde(default, skip_serializing_if = "Collect::is_open")]
+    pub collect: Collect,
     /// Where it stands.
     pub life: Life,
     /// What it does on the device.
@@ -89,6 +92,8 @@ pub enum Order {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds.
+    Inventory,
 }
 
 /// A notification that was handed to a courier.
@@ -124,13 +129,14 @@ impl Record {
 
     /// A job that was just accepted.
     #[must_use]
-    pub fn new(request_id: RequestId, source: RequestSource, order: Order, life: Life) -> Self {
+    pub fn new(request_id: RequestId, source: RequestSource, order: Order, collect: Collect, life: Life) -> Self {
         let procedure = Procedure::new(order.errand());
         Self {
             format: Self::FORMAT,
             request_id,
             source,
             order,
+            collect,
             confirm: None,
             life,
             procedure,
@@ -199,6 +205,7 @@ impl Order {
             Self::ComponentOperation { operation, component } => {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
+            Self::Inventory => Errand::Collect,
         }
     }
 
@@ -215,7 +222,7 @@ impl Order {
                 },
                 allow_downgrade: *allow_downgrade,
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } => None,
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory => None,
         }
     }
 }

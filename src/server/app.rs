@@ -270,6 +270,7 @@ impl Shared {
                 grant: self.settings.download.grant_lifetime,
                 own: OwnLimits::default(),
                 wire: self.settings.device.limits,
+                inventories: self.settings.retention.inventories,
                 policy: self.policy.clone(),
                 tenant: Tenant::default(),
             },

@@ -2,11 +2,13 @@
 //! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause.
 
 mod alternate;
+mod collect;
 mod direct;
 mod ends;
 mod events;
 mod faults;
 mod hostile;
+mod inventory;
 mod operate;
 mod queue;
 mod refused;

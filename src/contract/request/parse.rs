@@ -1,12 +1,16 @@
 //! From JSON to a request.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
-    Request, RetryRule, Work,
+    Action, Collect, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation,
+    PackageWanted, Request, RetryRule, Work,
 };
 use crate::{
     contract::problem::{
@@ -16,12 +20,15 @@ use crate::{
     model::{
         clock::Timestamp,
         id::{DeviceId, RequestSource},
+        rule::FactSource,
         texts::Texts,
     },
 };
 
 const RETRIES: RangeInclusive<u32> = 0..=100;
 const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
+const SOURCES: [(&str, FactSource); 2] = [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
 const ACTIONS: [(&str, Action); 3] =
     [("deliver", Action::Deliver), ("install", Action::Install), ("install-inactive", Action::InstallInactive)];
 const DELIVERIES: [(&str, Delivery); 3] =
@@ -45,7 +52,6 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     if let Some(field) = root.get("schema") {
         let _: Option<()> = field.choice(&[(Request::SCHEMA, ())], &[]);
     }
-    root.later(&["collect", "collect_max_age"]);
     let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
     let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
     let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
@@ -57,6 +63,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
     let confirm = root.get("confirm").map(|f| f.object().and_then(confirm));
+    let collect = collect(&mut root, matches!(work, Some(Work::Inventory)));
     root.close();
     Some(Request {
         request_id: request_id?,
@@ -68,7 +75,37 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         retry: retry?,
         notify: notify?,
         if_unknown_device: if_unknown_device?,
+        collect: collect?,
         confirm: match confirm {
+            Some(read) => Some(read?),
+            None => None,
+        },
+    })
+}
+
+/// `only`: there is nothing else to be done, so that nothing at all is not enough.
+fn collect(root: &mut Object<'_>, only: bool) -> Option<Collect> {
+    let sources = root.get("collect").map(|field| {
+        if field.is_empty_list() && !only {
+            return Some(BTreeSet::new());
+        }
+        let (mut sources, mut good) = (BTreeSet::new(), true);
+        for member in field.list(SOURCES.len())? {
+            match member.choice(&SOURCES, &[]) {
+                Some(source) if sources.insert(source) => {}
+                Some(_) => member.fault(Code::Duplicate, "is named twice"),
+                None => good = false,
+            }
+        }
+        good.then_some(sources)
+    });
+    let max_age = root.get("collect_max_age").map(|field| field.duration(&AGE));
+    Some(Collect {
+        sources: match sources {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        max_age: match max_age {
             Some(read) => Some(read?),
             None => None,
         },
@@ -79,16 +116,26 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
 enum Kind {
     Download,
     Operation,
+    Inventory,
 }
 
+/// The members that say what is to be done, of every kind.
+const OF_WORK: [&str; 6] = ["package", "component", "operation", "action", "delivery", "allow_downgrade"];
+
 fn work(root: &mut Object<'_>) -> Option<Work> {
-    let kinds = [("download", Kind::Download), ("operation", Kind::Operation)];
-    match root.need("kind")?.choice(&kinds, &["inventory", "command", "bootstrap"]) {
+    let kinds = [("download", Kind::Download), ("operation", Kind::Operation), ("inventory", Kind::Inventory)];
+    match root.need("kind")?.choice(&kinds, &["command", "bootstrap"]) {
         Some(Kind::Download) => download(root),
         Some(Kind::Operation) => operation(root),
+        Some(Kind::Inventory) => {
+            let why = "does not belong to `kind` `inventory`, which only collects";
+            root.misplaced(&OF_WORK, why);
+            root.misplaced(&["confirm"], why);
+            Some(Work::Inventory)
+        }
         None => {
             // They belong to one kind or the other: which one is not known, so they are passed over.
-            for name in ["package", "component", "operation", "action", "delivery", "allow_downgrade"] {
+            for name in OF_WORK {
                 drop(root.get(name));
             }
             None

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::rule::FactSource;
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -162,18 +163,62 @@ fn every_fault_is_told_at_once() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     let later = json!({
-        "collect": [], "collect_max_age": "1h",
         "targets": { "devices": ["d"], "list": "l", "filter": "true" },
         "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
     });
     let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status(), problem.errors.len()), (422, 6));
+    assert_eq!((problem.status(), problem.errors.len()), (422, 4));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
-    assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
-    for kind in ["inventory", "command", "bootstrap"] {
+    assert_eq!(problem.errors[0].detail, "`list` is not supported yet");
+    for kind in ["command", "bootstrap"] {
         assert_eq!(faults(&with(&download(), &json!({ "kind": kind }))), ["/kind not_supported_yet"]);
     }
     assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);
+}
+
+#[test]
+fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
+    let collected = |more: Value| read(&with(&download(), &more)).unwrap().collect;
+    assert_eq!(collected(json!({})), Collect::default());
+    let nothing = collected(json!({ "collect": [] }));
+    assert_eq!((nothing.sources.unwrap().len(), nothing.max_age), (0, None));
+    let both = collected(json!({ "collect": ["inventory", "devdetail"], "collect_max_age": "0s" }));
+    assert!(both.names(FactSource::DevDetail) && both.names(FactSource::Inventory));
+    assert_eq!(both.max_age, Some(std::time::Duration::ZERO));
+    let refused = |more: Value| faults(&with(&download(), &more));
+    assert_eq!(refused(json!({ "collect": ["devinfo"] })), ["/collect/0 unknown_value"]);
+    assert_eq!(refused(json!({ "collect": ["inventory", "inventory"] })), ["/collect/1 duplicate"]);
+    assert_eq!(refused(json!({ "collect": "inventory" })), ["/collect wrong_type"]);
+    assert_eq!(refused(json!({ "collect_max_age": "3651d" })), ["/collect_max_age out_of_range"]);
+    assert_eq!(refused(json!({ "collect_max_age": 60 })), ["/collect_max_age wrong_type"]);
+}
+
+#[test]
+fn a_request_that_only_collects_names_nothing_else() {
+    let inventory =
+        |more: Value| with(&json!({ "request_id": "r", "kind": "inventory", "targets": { "devices": ["d"] } }), &more);
+    let request = read(&inventory(json!({}))).unwrap();
+    assert_eq!((request.work.clone(), request.collect.clone()), (Work::Inventory, Collect::default()));
+    let stored = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), request);
+    let one = read(&inventory(json!({ "collect": ["devdetail"], "collect_max_age": "1h" }))).unwrap();
+    assert!(one.collect.allows(FactSource::DevDetail) && !one.collect.allows(FactSource::Inventory));
+    let stored = serde_json::to_string(&one).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), one);
+    assert_eq!(faults(&inventory(json!({ "collect": [] }))), ["/collect empty"]);
+    let misplaced = json!({ "package": { "id": "p" }, "component": { "id": "c" }, "operation": "remove", "action": "install",
+        "delivery": "auto", "allow_downgrade": false });
+    assert_eq!(
+        faults(&inventory(misplaced)),
+        [
+            "/package misplaced_field",
+            "/component misplaced_field",
+            "/operation misplaced_field",
+            "/action misplaced_field",
+            "/delivery misplaced_field",
+            "/allow_downgrade misplaced_field",
+        ]
+    );
 }
 
 #[test]
@@ -221,6 +266,8 @@ fn identity_is_the_content_and_not_its_spelling() {
         json!({ "targets": { "devices": ["urn:uuid:ab"] } }),
         json!({ "package": null }),
         json!({ "schedule": null }),
+        json!({ "collect": [] }),
+        json!({ "collect_max_age": "24h" }),
     ] {
         assert_ne!(digest(&download()), digest(&with(&download(), &other)), "{other}");
     }

@@ -4,6 +4,7 @@
 use super::{
     Header, Post, Reply, Sessions, Trouble,
     answer::{self, Kept, Stored},
+    stock::Stock,
     tale::{Tale, Told},
     work::{Held, Way, Work},
 };
@@ -75,9 +76,9 @@ impl<'a> Desk<'a> {
     ) -> Result<Self, Trouble> {
         let Scene { device, session, job, inventory } = scene;
         let known = Known::of(&device)?;
-        let inventory = inventory.as_ref().map(known::inventory).transpose()?;
+        let stock = Stock::of(inventory)?;
         let roots = known::roots(&device)?;
-        let facts = known.facts(&device, inventory.as_ref(), now);
+        let facts = known.facts(&device, stock.inventory(), now);
         let class = flow.classes.pick(&facts, device.class.as_deref());
         // A session that proved itself goes on where only its device can know: SessionIDs are short and easily guessed.
         let trusted = header.named || class.dm.ignores_resp_uri;
@@ -89,7 +90,7 @@ impl<'a> Desk<'a> {
             Some(stored) => (stored.machine, stored.started),
             None => (Machine::open(&message.header), false),
         };
-        let mut work = Work::new(roots, inventory, started);
+        let mut work = Work::new(roots, stock, started);
         let held = match session.as_ref().filter(|row| row.authenticated) {
             None => Held::Unproven,
             Some(row) => row.job.map_or(Held::Nothing, Held::Job),
@@ -174,7 +175,7 @@ impl<'a> Desk<'a> {
     }
 
     fn classify(&mut self) {
-        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
+        let facts = self.known.facts(&self.device, self.work.stock.inventory(), self.now);
         self.class = self.flow.classes.pick(&facts, self.device.class.as_deref());
     }
 
@@ -270,7 +271,8 @@ impl<'a> Desk<'a> {
     }
 
     fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<(Unit, Tale), Trouble> {
-        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, tale, .. } = self;
+        let Self { flow, now, mut device, account, known, touched, key, session, .. } = self;
+        let Self { machine, work, opened, tale, mut mint, .. } = self;
         let mut unit = super::unit(header);
         let fresh = session.is_none();
         let stored = Stored { started: work.started, answer: Some(kept), machine };
@@ -298,7 +300,8 @@ impl<'a> Desk<'a> {
         if opened {
             unit.push(Write::SessionsClose { device: device.key, except: key });
         }
-        let (learned, roots, inventory) = work.into_parts(device.key, now)?;
+        let (learned, roots, stock) = work.into_parts(now)?;
+        let inventory = stock.writes(&device, flow.settings.inventories, now, mint.as_mut())?;
         if touched {
             device.secrets = account::sealed(&account)?;
             device.facts = Json::of("device facts", &known)?;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::desk::Desk;
 use crate::{
     job::{
-        plan::{Choice, Step, Verdict as WayVerdict},
-        procedure::{Chosen, Package, Selected},
+        plan::{Choice, Step, Tried, Verdict as WayVerdict},
+        procedure::{Chosen, Closed, Package, Selected},
         record::Order,
         selection::{Selection, Verdict, select},
     },
@@ -14,15 +14,17 @@ use crate::{
 };
 
 impl Desk<'_> {
-    /// Answers a procedure that asks which package the device is to get.
-    pub(super) fn select(&mut self) -> Selected {
-        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
-        let Some(wanted) = self.order().and_then(Order::wanted) else {
+    /// Answers a procedure that asks which package the device is to get, having read these sources and found these ways closed.
+    pub(super) fn select(&mut self, read: &BTreeSet<FactSource>, closed: &[Closed]) -> Selected {
+        let Some(record) = self.work.record() else {
+            return Selected::Nothing { reasons: vec!["there is no job".to_owned()] };
+        };
+        let Some(wanted) = record.order.wanted() else {
             return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
         };
-        // The inventory was read just before; DevDetail may be, once.
-        let may_read: BTreeSet<FactSource> =
-            facts.detail.is_none().then_some(FactSource::DevDetail).into_iter().collect();
+        let readable = |source: &FactSource| record.collect.allows(*source) && !read.contains(source);
+        let may_read: BTreeSet<FactSource> = FactSource::READABLE.into_iter().filter(readable).collect();
+        let facts = self.facts(read);
         let catalogue = self.flow.catalogue.all();
         let selection = select(&wanted, &facts, catalogue.iter(), &may_read, self.now);
         let reasons: Vec<String> = selection.refusals.iter().map(ToString::to_string).collect();
@@ -32,7 +34,10 @@ impl Desk<'_> {
         let verdict = selection.verdict.clone();
         self.keep(selection);
         match verdict {
-            Verdict::Chosen(package) => self.choose_way(&package, &facts),
+            Verdict::Chosen(package) => {
+                let may_ask = may_read.contains(&FactSource::DevDetail);
+                self.choose_way(&package, &facts, may_ask, closed)
+            }
             Verdict::AlreadyDone(package) => {
                 self.note(format!("{package} is on the device already"));
                 Selected::AlreadyDone
@@ -49,23 +54,36 @@ impl Desk<'_> {
         }
     }
 
-    fn choose_way(&mut self, package: &PackageRef, facts: &Facts) -> Selected {
+    /// The facts that count for a choice: of what can be read, what was read in this session or is young enough.
+    fn facts(&self, read: &BTreeSet<FactSource>) -> Facts {
+        let inventory = self.work.stock.inventory().filter(|_| read.contains(&FactSource::Inventory));
+        let counts = read.contains(&FactSource::DevDetail) || self.fresh().contains(&FactSource::DevDetail);
+        let detail = self.known.detail.clone().filter(|_| counts);
+        Facts { detail, ..self.known.facts(&self.device, inventory, self.now) }
+    }
+
+    fn choose_way(&mut self, package: &PackageRef, facts: &Facts, may_ask: bool, closed: &[Closed]) -> Selected {
         let Some(manifest) = self.flow.catalogue.get(package) else {
             return Selected::Nothing { reasons: vec![format!("{package} was just taken out of the catalogue")] };
         };
         let asked = match self.order() {
             Some(Order::Download { delivery, .. }) => *delivery,
-            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => Delivery::Auto,
+            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. } | Order::Inventory) | None => {
+                Delivery::Auto
+            }
         };
         let excerpt = Package::from(&manifest);
+        let now_closed = closed.iter().map(|closed| Tried::new(closed.way, &closed.failure, None));
+        let tried: Vec<Tried> = self.work.tried().iter().cloned().chain(now_closed).collect();
         let choice = Choice {
             asked,
             manifest: manifest.delivery,
             package: &excerpt,
             abilities: facts.abilities,
             detail: facts.detail.as_ref(),
+            may_ask,
             alternate: self.class.scomo.alternate,
-            tried: self.work.tried(),
+            tried: &tried,
         };
         match choice.make() {
             WayVerdict::Go { way, reason } => {
@@ -91,7 +109,7 @@ impl Desk<'_> {
 }
 
 impl super::work::Work {
-    fn tried(&self) -> &[crate::job::plan::Tried] {
+    fn tried(&self) -> &[Tried] {
         self.record().map_or(&[], |record| &record.tried)
     }
 

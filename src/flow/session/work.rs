@@ -1,28 +1,27 @@
 //! The job in hand: its procedure is fed what the session brings, and what it wants is carried out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use super::{Sessions, Trouble, desk::Desk, tale::Told};
+use super::{Sessions, Trouble, desk::Desk, stock::Stock, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
-        store::{self, Json, Write, device::InventoryRow, job::JobRow},
+        store::{self, Write, job::JobRow},
     },
     job::{
         life::{self, StateName},
         plan::Tried,
         procedure::{Context, Effect, Fact, Failure, Input, Need, Turn, Way as Delivery},
-        record::Record,
+        record::{Order, Record},
     },
     model::{
         clock::Timestamp,
-        digest::Digest,
-        id::{Correlator, DeviceKey, JobId},
+        id::{Correlator, JobId},
+        rule::FactSource,
         tree::Instance,
     },
     protocol::dm1::{Event, GenericAlert},
     scomo::{
-        inventory::Inventory,
         outcome::{ReportItem, ResultCode, worst},
         procedure::turn::Ending,
     },
@@ -40,8 +39,7 @@ pub(super) struct Work {
     /// Install-notify of the job's last grant.
     posted: Option<u16>,
     pub(super) roots: Vec<Instance>,
-    pub(super) inventory: Option<Inventory>,
-    learnt_inventory: bool,
+    pub(super) stock: Stock,
     pub(super) writes: Vec<Write>,
 }
 
@@ -75,18 +73,8 @@ const MOST_WAITING: u32 = 32;
 const MOST_ENDED: u32 = 32;
 
 impl Work {
-    pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
-        Self {
-            candidate: None,
-            job: None,
-            started,
-            freed: false,
-            posted: None,
-            roots,
-            inventory,
-            learnt_inventory: false,
-            writes: Vec::new(),
-        }
+    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
+        Self { candidate: None, job: None, started, freed: false, posted: None, roots, stock, writes: Vec::new() }
     }
 
     /// Takes note of the device's job. A session that is authenticated goes on with the one it has (`held`), if that is still
@@ -130,24 +118,13 @@ impl Work {
         self.job.as_ref().map(|job| job.row().id)
     }
 
-    /// The writes of jobs, the roots, and the write of the inventory, if it was read.
-    #[expect(clippy::type_complexity, reason = "taken apart at once by its only caller")]
-    pub(super) fn into_parts(
-        self,
-        device: DeviceKey,
-        now: Timestamp,
-    ) -> Result<(Vec<Write>, Vec<Instance>, Option<Write>), store::Error> {
-        let Self { job, roots, inventory, learnt_inventory, mut writes, .. } = self;
+    /// The writes of jobs, the roots, and what is known of the inventory.
+    pub(super) fn into_parts(self, now: Timestamp) -> Result<(Vec<Write>, Vec<Instance>, Stock), store::Error> {
+        let Self { job, roots, stock, mut writes, .. } = self;
         if let Some(job) = job {
             writes.extend(job.writes(now, None)?);
         }
-        let learnt = inventory.filter(|_| learnt_inventory);
-        let write = learnt.map(|inventory| -> Result<Write, store::Error> {
-            let body = Json::of("inventory", &inventory)?;
-            let digest = Digest::of(body.as_str().as_bytes());
-            Ok(Write::InventoryPut(InventoryRow { device, body, digest, read_at: now }))
-        });
-        Ok((writes, roots, write.transpose()?))
+        Ok((writes, roots, stock))
     }
 }
 
@@ -238,8 +215,18 @@ impl Desk<'_> {
             }
             let (correlator, source) = (Some(correlator.clone()), source.to_owned());
             let report = Input::Report { correlator, source, results: results.to_vec() };
-            let quirks = &self.class.scomo;
-            let cx = Context { roots: &self.work.roots, quirks, report_late: false, question: None, ui: None };
+            let fresh = BTreeSet::new();
+            let cx = Context {
+                roots: &self.work.roots,
+                rootless: false,
+                inventory: self.work.stock.inventory(),
+                collect: &job.record.collect,
+                fresh: &fresh,
+                quirks: &self.class.scomo,
+                report_late: false,
+                question: None,
+                ui: None,
+            };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             for effect in effects {
@@ -269,9 +256,14 @@ impl Desk<'_> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let question = self.question();
+            let fresh = self.fresh();
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
+                rootless: self.known.is_rootless(self.now),
+                inventory: self.work.stock.inventory(),
+                collect: &job.record.collect,
+                fresh: &fresh,
                 quirks: &self.class.scomo,
                 report_late: job.record.life.report_late(self.now),
                 question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
@@ -283,7 +275,9 @@ impl Desk<'_> {
             for effect in effects {
                 match effect {
                     Effect::Ask(ask) => asks.push(ask),
-                    Effect::Need(Need::Selection) => inputs.push_back(Input::Selected(self.select())),
+                    Effect::Need(Need::Selection { read, closed }) => {
+                        inputs.push_back(Input::Selected(self.select(&read, &closed)));
+                    }
                     Effect::Need(Need::Grant { mechanism, package }) => {
                         let url = self.grant(mechanism, &package);
                         inputs.push_back(Input::Granted { url });
@@ -377,13 +371,11 @@ impl Desk<'_> {
                     self.touch();
                 }
             }
-            Fact::Inventory(inventory) => {
-                self.work.inventory = Some(inventory);
-                self.work.learnt_inventory = true;
-            }
+            Fact::Inventory { inventory, whole } => self.work.stock.learn(inventory, whole, self.now),
             Fact::Roots(roots) => {
                 let kinds: Vec<_> = roots.iter().map(|root| root.kind).collect();
                 self.work.roots.retain(|old| !kinds.contains(&old.kind) && !roots.is_empty());
+                self.known.has_roots(!roots.is_empty(), self.now);
                 self.work.roots.extend(roots);
                 self.touch();
             }
@@ -404,6 +396,10 @@ impl Desk<'_> {
         {
             let tried = Tried::new(step.chosen.way, failure, self.work.posted);
             job.record.tried.push(tried);
+        }
+        let asked = job.record.order == Order::Inventory && job.record.collect.allows(FactSource::Inventory);
+        if asked && matches!(ending, Ending::Succeeded { .. }) {
+            self.work.stock.tell();
         }
         job.step(life::Event::Finished(ending.into()), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         let state = job.record.life.state().name();

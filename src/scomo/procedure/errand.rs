@@ -1,10 +1,14 @@
 //! What a SCOMO procedure is sent to do, and the excerpt of a delivery package that it needs for that.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
     catalog::{Component, Manifest, PackageRef},
+    clock::span,
     id::ComponentId,
+    rule::FactSource,
     texts::Texts,
     tree::Payload,
 };
@@ -33,6 +37,41 @@ pub enum Errand {
         /// The component.
         component: ComponentId,
     },
+    /// Read what [`Collect`] names, both sources if it names none, and do nothing else.
+    Collect,
+}
+
+/// What is read of a device beside what an errand cannot do without (contract "Request", `collect`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Collect {
+    /// These are read if what is known of them is too old, and nothing else is read for the choice of a package. Absent: what the
+    /// choice turns out to need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<BTreeSet<FactSource>>,
+    /// How old what is known of a device may be.
+    #[serde(with = "span::maybe", skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+}
+
+impl Collect {
+    /// Whether the source may be read for the choice.
+    #[must_use]
+    pub fn allows(&self, source: FactSource) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.contains(&source))
+    }
+
+    /// Whether the source is to be read even if nothing needs it.
+    #[must_use]
+    pub fn names(&self, source: FactSource) -> bool {
+        self.sources.as_ref().is_some_and(|sources| sources.contains(&source))
+    }
+
+    /// Whether everything is left open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The end that a download wants (contract "Request", `action`).
@@ -108,6 +147,9 @@ pub struct Package {
     /// `EnvType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env_type: Option<String>,
+    /// `Reboot`, for devices that show such a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<String>,
     /// The bytes; their MIME type is written as `PkgType`.
     pub payload: Payload,
     /// The payload's file name, the last segment of its URL.
@@ -132,6 +174,7 @@ impl From<&Manifest> for Package {
             description: manifest.description.clone(),
             install_params: manifest.install_params.clone(),
             env_type: manifest.env_type.clone(),
+            reboot: manifest.reboot.clone(),
             payload: Payload { digest: manifest.sha256, size: manifest.size, mime: manifest.mime().to_owned() },
             file: manifest.payload.clone(),
             components: manifest.components.clone(),

@@ -5,8 +5,9 @@ use super::{
     consent::{After, Gate},
     goal::{Goal, Reached},
     hand::Hand,
+    look,
     place::Work,
-    turn::{Ending, Fact, Failure, FailureClass},
+    turn::{Ending, Failure, FailureClass},
 };
 use crate::{
     model::{
@@ -14,7 +15,7 @@ use crate::{
         tree::{Branch, Intent, Outcome},
     },
     scomo::{
-        inventory::Inventory,
+        inventory::operations_name,
         operation::Target,
         outcome::{DownloadStatus, Phase, ReportItem, ResultCode, worst},
     },
@@ -22,13 +23,22 @@ use crate::{
 
 /// Reads the operations that the entry offers, for they are not spelled alike everywhere.
 pub(super) fn list(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
-    hand.ask(Intent::ReadSubtree { at: work.node().child("Operations") });
-    Stage::Listing { work }
+    hand.ask(Intent::ReadSubtree { at: work.operations_node() });
+    Stage::Listing { work, whole: false }
 }
 
-pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+/// `whole`: the entry as a whole was read, to find how the device spells `Operations`.
+pub(super) fn listed(mut work: Box<Work>, whole: bool, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if *outcome == Outcome::Missing && !whole {
+        hand.ask(Intent::ReadSubtree { at: work.node() });
+        return Stage::Listing { work, whole: true };
+    }
     // not every device lets its operations be listed: then the canonical name is worth a try
-    let listing = if let Outcome::Read(tree) = outcome { tree.children() } else { &[] };
+    let mut listing: &[(String, Branch)] = if let Outcome::Read(tree) = outcome { tree.children() } else { &[] };
+    if let (Outcome::Read(entry), true) = (outcome, whole) {
+        listing = entry.child("Operations").map_or(&[], Branch::children);
+        work = Box::new(work.with_operations(operations_name(entry).as_ref()));
+    }
     let offered: Vec<String> = listing.iter().map(|(name, _)| name.clone()).collect();
     execute(work, &offered, hand)
 }
@@ -37,8 +47,11 @@ pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) ->
 pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
     let Some(name) = work.operation.among(offered.iter().map(String::as_str)) else {
         let text = format!("the device does not offer {} on this node", work.operation.node_name());
+        if hand.memory.assumed {
+            return look::again(&text, hand);
+        }
         let failure = Failure { code: None, device_code: None, class: FailureClass::Incapable, retryable: false, text };
-        return hand.finish(Ending::Failed(failure));
+        return hand.unable(failure);
     };
     let guard = match consent::gate(hand) {
         Gate::Open => None,
@@ -47,7 +60,7 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
         Gate::Closed => return consent::closed(hand),
     };
     let correlator = hand.correlator();
-    let exec = Intent::Exec { at: work.node().child("Operations").child(&name), correlator: correlator.clone() };
+    let exec = Intent::Exec { at: work.operations_node().child(&name), correlator: correlator.clone() };
     match guard {
         None => hand.ask(exec),
         Some(ask) => hand.ask_user(Intent::Guarded { ask, then: Box::new(exec) }),
@@ -178,9 +191,8 @@ pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand
 pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     let mut reached = Reached::Unknown;
     if let Outcome::Read(tree) = outcome {
-        let inventory = Inventory::from_tree(tree);
-        reached = work.goal.reached(&inventory);
-        hand.learned(Fact::Inventory(inventory));
+        let (part, whole) = hand.renew(&work.place, tree);
+        reached = work.reached(&part, &whole);
     }
     if reached != Reached::Yes {
         hand.note("the device reported success, but its inventory does not show it");

@@ -1,19 +1,23 @@
 //! What every stage holds in its hand: the memory that outlives stages, the effects so far, and the context.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Stage,
-    errand::Errand,
-    turn::{Context, Effect, Ending, Fact, Failure, FailureClass, Need},
+    errand::{Chosen, Errand, Way},
+    look,
+    turn::{Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Need},
 };
 use crate::{
     model::{
         clock::Mint,
         id::Correlator,
-        tree::{Ask, AskId, Intent, Outcome},
+        rule::FactSource,
+        tree::{Ask, AskId, Branch, Intent, Outcome},
     },
-    scomo::outcome::ResultCode,
+    scomo::{inventory::Inventory, object::Place, outcome::ResultCode},
 };
 
 /// Correlators remembered of a job; older ones are forgotten first.
@@ -39,8 +43,27 @@ pub(super) struct Memory {
     /// This attempt has written the package's bytes, every one acknowledged.
     #[serde(default)]
     pub(super) sent: bool,
-    /// DevDetail has been read for the choice.
+    /// DevDetail was read in this session.
+    #[serde(default)]
     pub(super) detailed: bool,
+    /// The inventory was read in this session, or what is known of it counts.
+    #[serde(default)]
+    pub(super) looked: bool,
+    /// It was not read: what is known of it counts, until the device shows that it does not hold.
+    #[serde(default)]
+    pub(super) assumed: bool,
+    /// The roots were found in this session, not remembered from an earlier one.
+    #[serde(default)]
+    pub(super) located: bool,
+    /// The package, where it was chosen before the inventory was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) chosen: Option<Box<Chosen>>,
+    /// The way that is being tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) way: Option<Way>,
+    /// The ways that the device cannot go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) closed: Vec<Closed>,
     /// How the user stands to it.
     #[serde(default)]
     pub(super) user: User,
@@ -74,12 +97,34 @@ impl Memory {
             distrusted: None,
             sent: false,
             detailed: false,
+            looked: false,
+            assumed: false,
+            located: false,
+            chosen: None,
+            way: None,
+            closed: vec![],
             user: User::new(),
         }
     }
 
     pub(super) fn between_sessions(self) -> Self {
-        Self { pending: None, live: false, late: None, sent: false, detailed: false, ..self }
+        let next = Self { live: false, late: None, sent: false, ..self };
+        next.asked_nothing()
+    }
+
+    /// Without what was learnt in this session: the next one asks the device again.
+    fn asked_nothing(self) -> Self {
+        let way = None;
+        Self {
+            pending: None,
+            detailed: false,
+            looked: false,
+            assumed: false,
+            located: false,
+            chosen: None,
+            way,
+            ..self
+        }
     }
 }
 
@@ -108,10 +153,23 @@ impl<'a> Hand<'a> {
     }
 
     /// Marks the session as ended and its ask as void.
-    pub(super) const fn rest(&mut self) {
-        self.memory.live = false;
-        self.memory.pending = None;
-        self.memory.user.asking = false;
+    pub(super) fn rest(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, Memory::new());
+        let user = User { asking: false, ..memory.user };
+        self.memory = Memory { live: false, user, ..memory.asked_nothing() };
+    }
+
+    /// Whether what is known of this is young enough, so that it need not be read.
+    pub(super) fn is_fresh(&self, source: FactSource) -> bool {
+        self.cx.fresh.contains(&source)
+    }
+
+    /// Asks which package, and how.
+    pub(super) fn need_selection(&mut self) {
+        let detail = self.memory.detailed.then_some(FactSource::DevDetail);
+        let inventory = self.memory.looked && self.cx.collect.allows(FactSource::Inventory);
+        let read: BTreeSet<FactSource> = detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect();
+        self.need(Need::Selection { read, closed: self.memory.closed.clone() });
     }
 
     /// Whether this is the outstanding ask, which then no longer is.
@@ -146,6 +204,17 @@ impl<'a> Hand<'a> {
 
     pub(super) fn learned(&mut self, fact: Fact) {
         self.effects.push(Effect::Learned(fact));
+    }
+
+    /// Takes in the inventory of the root that is worked on: what that root shows, and all that is known now.
+    pub(super) fn renew(&mut self, place: &Place, tree: &Branch) -> (Inventory, Inventory) {
+        let part = Inventory::from_tree(place.clone(), tree);
+        let whole = match self.cx.inventory {
+            Some(known) => known.renewed(part.clone()),
+            None => part.clone(),
+        };
+        self.learned(Fact::Inventory { whole: whole.places.len() <= 1, inventory: whole.clone() });
+        (part, whole)
     }
 
     pub(super) fn note(&mut self, text: impl Into<String>) {
@@ -187,10 +256,33 @@ impl<'a> Hand<'a> {
         self.finish(ending)
     }
 
-    /// The device did not do what an ask wanted; `doing` completes "the device refused to …".
+    /// The device did not do what an ask wanted; `doing` completes "the device refused to …". If that was asked upon what was known
+    /// from before, the device is looked at first.
     pub(super) fn setback(&mut self, outcome: &Outcome, doing: &str) -> Stage {
         let failure = Failure::of(outcome, doing);
+        if self.memory.assumed {
+            return look::again(&failure.text, self);
+        }
         self.finish(Ending::Failed(failure))
+    }
+
+    /// The same where it shows that a package cannot be brought this way at all: another way is chosen if there is one.
+    pub(super) fn dead_end(&mut self, outcome: &Outcome, doing: &str) -> Stage {
+        let failure = Failure::of(outcome, doing);
+        let unable =
+            failure.class == FailureClass::Incapable || matches!(failure.device_code, Some(405 | 406 | 413 | 415));
+        if unable && !self.memory.assumed { self.unable(failure) } else { self.setback(outcome, doing) }
+    }
+
+    /// The device lacks what the way needs that is being tried.
+    pub(super) fn unable(&mut self, failure: Failure) -> Stage {
+        let Some(way) = self.memory.way.take().filter(|way| self.memory.closed.iter().all(|c| c.way != *way)) else {
+            return self.finish(Ending::Failed(failure));
+        };
+        self.note(format!("{}: another way is looked for", failure.text));
+        self.memory.closed.push(Closed { way, failure });
+        self.need_selection();
+        Stage::Selecting
     }
 }
 

@@ -3,13 +3,16 @@
 //! The flow feeds [`Input`]s and carries out [`Effect`]s in their order. A `Need` is answered within the same message; an `Ask`
 //! goes to the dialogue, whose outcome comes back with its number. At most one ask is outstanding.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::errand::{Chosen, IfNoUi, Mechanism, Package};
+use super::errand::{Chosen, Collect, IfNoUi, Mechanism, Package, Way};
 use crate::{
     model::{
         device::DevDetail,
         id::Correlator,
+        rule::FactSource,
         tree::{Ask, AskId, Instance, Outcome},
     },
     scomo::{
@@ -91,6 +94,14 @@ pub struct Question<'a> {
 pub struct Context<'a> {
     /// The management object instances known of this device from earlier sessions; may be stale.
     pub roots: &'a [Instance],
+    /// The device was found to have no SCOMO management object not long ago.
+    pub rootless: bool,
+    /// What was last read of its packages and components; may be stale.
+    pub inventory: Option<&'a Inventory>,
+    /// What may and shall be read.
+    pub collect: &'a Collect,
+    /// What is known of these sources is young enough: it need not be read before something is chosen.
+    pub fresh: &'a BTreeSet<FactSource>,
     /// The device class's settings.
     pub quirks: &'a Quirks,
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
@@ -187,8 +198,14 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// Which package, and how; the inventory was learnt just before. Answered by [`Input::Selected`].
-    Selection,
+    /// Which package, and how. Answered by [`Input::Selected`].
+    Selection {
+        /// What was read of the device in this session, however old it is by now; of the inventory also if what is known counts. No
+        /// other inventory counts.
+        read: BTreeSet<FactSource>,
+        /// The ways that turned out to be closed.
+        closed: Vec<Closed>,
+    },
     /// A URL under which the device may fetch the package. Answered by [`Input::Granted`].
     Grant {
         /// What has to lie there.
@@ -198,14 +215,28 @@ pub enum Need {
     },
 }
 
+/// A way that a device cannot go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The way.
+    pub way: Way,
+    /// How that turned out.
+    pub failure: Failure,
+}
+
 /// What was learnt of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// `./DevDetail`; empty if the device does not let it be read.
     Detail(DevDetail),
-    /// What its SCOMO object holds.
-    Inventory(Inventory),
+    /// What its SCOMO objects hold.
+    Inventory {
+        /// All of it.
+        inventory: Inventory,
+        /// All of it was read just now; else only the root that is worked on, and the rest is as it was known.
+        whole: bool,
+    },
     /// Where its management objects of one kind are; replaces what was known of that kind.
     Roots(Vec<Instance>),
     /// Whether it can ask its user.

@@ -70,6 +70,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
         .route("/devices", read(get(devices::list)).merge(operate(post(devices::add))))
         .route("/devices/{id}", read(get(devices::show)).merge(operate(patch(devices::change).delete(devices::remove))))
+        .route("/devices/{id}/inventory", read(get(devices::inventories)))
         .route("/packages", read(get(packages::list)))
         .route("/packages/{id}", read(get(packages::versions)))
         .route("/packages/{id}/{version}", read(get(packages::show)))

@@ -140,6 +140,6 @@ async fn a_job_that_waits_for_its_device_goes_on_when_that_is_registered() {
     service.post("/requests", &asked).await;
     assert_eq!(service.get("/requests/it/r").await.body["counts"], json!({ "accepted": 1 }));
     assert_eq!(service.post("/devices", &device("IMEI:490154203237518")).await.status, 201);
-    assert_eq!(service.get("/requests/it/r").await.body["counts"], json!({ "waiting": 1 }));
+    service.until("/requests/it/r", |request| request["counts"] == json!({ "waiting": 1 })).await;
     service.stop().await;
 }

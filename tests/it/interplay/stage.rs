@@ -75,6 +75,7 @@ impl Stage {
                 grant: Duration::from_hours(1),
                 own: OwnLimits::default(),
                 wire: Limits::default(),
+                inventories: 20,
                 policy: policy.clone(),
                 tenant: Tenant::default(),
             },
