@@ -51,16 +51,7 @@ impl Put {
     pub(super) fn command(&self, cmd_id: String, node: usize, add: bool) -> Option<Command> {
         let entry = self.nodes.get(node)?;
         let uri = if entry.path.is_empty() { self.top.clone() } else { format!("{}/{}", self.top, entry.path) };
-        let (meta, data) = match &entry.leaf {
-            None => (Meta::format("node"), None),
-            Some(leaf) if leaf.format == Format::Null => (Meta::format("null"), None),
-            Some(leaf) => {
-                let mime = leaf.mime.as_deref().unwrap_or("text/plain");
-                (Meta::typed(format_name(leaf.format), mime), Some(Data::Text(leaf.text.clone())))
-            }
-        };
-        let item = Item { meta, data, ..at(&uri) };
-        let write = Write { cmd_id, meta: Meta::default(), items: vec![item] };
+        let write = Write { cmd_id, meta: Meta::default(), items: vec![item(&uri, entry.leaf.as_ref())] };
         Some(if add { Command::Add(write) } else { Command::Replace(write) })
     }
 
@@ -94,6 +85,19 @@ impl Put {
     pub(super) fn conclude(&mut self) -> Outcome {
         Outcome::Written { skipped: std::mem::take(&mut self.skipped) }
     }
+}
+
+/// The item that writes a leaf, or an interior node where there is none.
+pub(super) fn item(uri: &str, leaf: Option<&Leaf>) -> Item {
+    let (meta, data) = match leaf {
+        None => (Meta::format("node"), None),
+        Some(leaf) if leaf.format == Format::Null => (Meta::format("null"), None),
+        Some(leaf) => {
+            let mime = leaf.mime.as_deref().unwrap_or("text/plain");
+            (Meta::typed(format_name(leaf.format), mime), Some(Data::Text(leaf.text.clone())))
+        }
+    };
+    Item { meta, data, ..at(uri) }
 }
 
 fn flatten(path: String, content: Branch, nodes: &mut Vec<Entry>) {
