@@ -24,6 +24,7 @@ pub mod model {
     pub mod device;
     pub mod digest;
     pub mod id;
+    pub mod language;
     pub mod rule;
     pub mod secret;
     pub mod tree;
@@ -53,6 +54,7 @@ pub mod scomo {
 
 /// What is decided of a job.
 pub mod job {
+    pub mod command;
     pub mod life;
     pub mod plan;
     pub mod procedure;

@@ -13,6 +13,7 @@ use crate::model::{
 };
 pub use crate::{
     job::{
+        command::Commands,
         life::Notify,
         procedure::{Action, ComponentOperation, PackageOperation},
         retry::RetryRule,
@@ -77,6 +78,8 @@ pub enum Work {
         /// The component.
         component: ComponentId,
     },
+    /// Do this to the device's tree (`kind: "command"`).
+    Command(Commands),
 }
 
 /// What becomes of a device that has no record.

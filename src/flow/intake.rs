@@ -207,6 +207,7 @@ impl Intake {
                 Order::PackageOperation { operation, package, pkg_ids }
             }
             Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
+            Work::Command(commands) => Order::Command(commands),
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::Commands,
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
     procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
@@ -86,6 +87,8 @@ pub enum Order {
         /// The component.
         component: ComponentId,
     },
+    /// A list of commands on the device's tree.
+    Command(Commands),
 }
 
 /// A notification that was handed to a courier.
@@ -122,7 +125,7 @@ impl Record {
     /// A job that was just accepted.
     #[must_use]
     pub fn new(request_id: RequestId, source: RequestSource, order: Order, life: Life) -> Self {
-        let procedure = Procedure::new(order.errand());
+        let procedure = order.procedure();
         Self {
             format: Self::FORMAT,
             request_id,
@@ -143,8 +146,12 @@ impl Record {
     #[must_use]
     pub fn step(mut self, event: life::Event, cx: &life::Cx<'_>) -> (Self, Vec<life::Effect>) {
         let before = self.life.attempt();
+        let was_over = self.life.state().name().is_terminal();
         let Next { life, mut effects } = life::step(&self.life, event, cx);
         self.life = life;
+        if !was_over {
+            self.life.add_items(self.procedure.items());
+        }
         effects.retain(
             |effect| !matches!(effect, life::Effect::LateResult { outcome, result } if !self.is_news(*outcome, result)),
         );
@@ -178,10 +185,10 @@ impl Record {
 }
 
 impl Order {
-    /// What the procedure is sent to do.
+    /// The procedure that does it.
     #[must_use]
-    pub fn errand(&self) -> Errand {
-        match self {
+    pub fn procedure(&self) -> Procedure {
+        Procedure::new(match self {
             Self::Download { action, .. } => Errand::Download { action: *action },
             Self::PackageOperation { operation, pkg_ids, .. } => {
                 Errand::OperatePackage { operation: *operation, pkg_ids: pkg_ids.clone() }
@@ -189,10 +196,11 @@ impl Order {
             Self::ComponentOperation { operation, component } => {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
-        }
+            Self::Command(commands) => return Procedure::of_commands(commands.clone()),
+        })
     }
 
-    /// What selection is asked; nothing for operations.
+    /// What selection is asked; nothing for operations and commands.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
         match self {
@@ -205,7 +213,7 @@ impl Order {
                 },
                 allow_downgrade: *allow_downgrade,
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } => None,
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Command(_) => None,
         }
     }
 }

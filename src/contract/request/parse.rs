@@ -1,5 +1,7 @@
 //! From JSON to a request.
 
+mod command;
+
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use serde_json::Value;
@@ -72,16 +74,22 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
 enum Kind {
     Download,
     Operation,
+    Command,
 }
 
+/// The members that belong to some kinds alone.
+const OF_KINDS: [&str; 8] =
+    ["package", "component", "operation", "action", "delivery", "allow_downgrade", "commands", "group"];
+
 fn work(root: &mut Object<'_>) -> Option<Work> {
-    let kinds = [("download", Kind::Download), ("operation", Kind::Operation)];
-    match root.need("kind")?.choice(&kinds, &["inventory", "command", "bootstrap"]) {
+    let kinds = [("download", Kind::Download), ("operation", Kind::Operation), ("command", Kind::Command)];
+    match root.need("kind")?.choice(&kinds, &["inventory", "bootstrap"]) {
         Some(Kind::Download) => download(root),
         Some(Kind::Operation) => operation(root),
+        Some(Kind::Command) => command::commands(root),
         None => {
             // They belong to one kind or the other: which one is not known, so they are passed over.
-            for name in ["package", "component", "operation", "action", "delivery", "allow_downgrade"] {
+            for name in OF_KINDS {
                 drop(root.get(name));
             }
             None
@@ -91,6 +99,7 @@ fn work(root: &mut Object<'_>) -> Option<Work> {
 
 fn download(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["operation", "component"], "belongs to `kind` `operation`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let package = root.get("package").map(|f| f.object().and_then(package));
     let action = root.need("action").and_then(|f| f.choice(&ACTIONS, &[]));
     let delivery = root.get("delivery").map_or(Some(Delivery::default()), |f| f.choice(&DELIVERIES, &[]));
@@ -116,6 +125,7 @@ enum Operation {
 
 fn operation(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["action", "delivery", "allow_downgrade"], "belongs to `kind` `download`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let words = [
         ("install", Operation::Package(PackageOperation::Install)),
         ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),

@@ -1,3 +1,5 @@
+mod command;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -147,7 +149,7 @@ fn what_comes_later_is_refused_by_name() {
     assert_eq!((problem.status(), problem.errors.len()), (422, 7));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
     assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
-    for kind in ["inventory", "command", "bootstrap"] {
+    for kind in ["inventory", "bootstrap"] {
         assert_eq!(faults(&with(&download(), &json!({ "kind": kind }))), ["/kind not_supported_yet"]);
     }
     assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);

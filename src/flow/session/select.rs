@@ -55,7 +55,9 @@ impl Desk<'_> {
         };
         let asked = match self.order() {
             Some(Order::Download { delivery, .. }) => *delivery,
-            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => Delivery::Auto,
+            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. } | Order::Command(_)) | None => {
+                Delivery::Auto
+            }
         };
         let excerpt = Package::from(&manifest);
         let choice = Choice {

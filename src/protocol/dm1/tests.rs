@@ -38,6 +38,7 @@ pub(super) struct Talk {
     change: AccountChange,
     mint: Numbered,
     asks: u32,
+    pub(super) expected: Vec<Correlator>,
 }
 
 /// Gives the nonces of the examples: 00..07, 10..1f, 20..2f, and so on.
@@ -76,6 +77,7 @@ impl Talk {
             change: AccountChange::default(),
             mint: Numbered(0),
             asks: 0,
+            expected: Vec::new(),
         }
     }
 
@@ -182,6 +184,7 @@ impl Talk {
             server: server(),
             resp_uri: "https://dm.example.net/dm?sid=5f3c",
             known_alert: |name| name.starts_with("org.openmobilealliance"),
+            expected: &self.expected,
         }
     }
 }

@@ -102,7 +102,7 @@ impl World {
 
     fn advance(&mut self, input: Input) -> Vec<Effect> {
         let quirks = Quirks::default();
-        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late };
+        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late, lang: None };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();
         self.procedure = serde_json::from_str(&stored).unwrap();

@@ -57,6 +57,8 @@ pub struct Context<'a> {
     pub quirks: &'a Quirks,
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
     pub report_late: bool,
+    /// The device's language (`DevInfo/Lang`), for what is shown to its user.
+    pub lang: Option<&'a str>,
 }
 
 /// What happens to a procedure.
@@ -82,6 +84,14 @@ pub enum Input {
         source: String,
         /// One an item; empty if none could be read.
         results: Vec<ReportItem>,
+    },
+    /// A generic alert of whatever type came that carries the correlator of an Exec (a procedure that
+    /// [expects](crate::job::procedure::Procedure::expects) it is fed this in place of `Report`).
+    Told {
+        /// As the alert carries it.
+        correlator: Correlator,
+        /// The data of its items, bounded.
+        texts: Vec<String>,
     },
     /// The answer to [`Need::Selection`].
     Selected(Selected),
@@ -181,8 +191,8 @@ pub enum Ending {
     Failed(Failure),
     /// The device's user said no (1401); not tried again by itself.
     Declined {
-        /// What the device reported.
-        code: ResultCode,
+        /// What the device reported; absent where the user was asked in the session.
+        code: Option<ResultCode>,
     },
     /// It makes no sense on this device.
     NotApplicable {
@@ -206,7 +216,7 @@ impl Ending {
     /// What a result code means.
     pub(super) fn of(code: ResultCode) -> Self {
         match code {
-            ResultCode::DECLINED => Self::Declined { code },
+            ResultCode::DECLINED => Self::Declined { code: Some(code) },
             code if code.is_ok() => Self::Succeeded { code: Some(code), confirmed: false },
             code => Self::Failed(Failure::reported(code)),
         }

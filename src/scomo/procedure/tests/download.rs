@@ -237,7 +237,7 @@ fn a_user_who_says_no_declines() {
         if report.is_some() {
             world.session(report);
         }
-        assert_eq!(world.ending, Some(Ending::Declined { code: ResultCode::DECLINED }));
+        assert_eq!(world.ending, Some(Ending::Declined { code: Some(ResultCode::DECLINED) }));
     }
 }
 
