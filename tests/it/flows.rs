@@ -2,6 +2,7 @@
 //! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause.
 
 mod alternate;
+mod command;
 mod direct;
 mod ends;
 mod events;

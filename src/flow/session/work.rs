@@ -204,19 +204,14 @@ impl Desk<'_> {
         {
             return Ok(());
         }
-        self.note(format!("the device reports {codes} for {source}"));
-        match correlator.filter(|correlator| self.work.expects().contains(correlator)) {
-            Some(correlator) => {
-                let texts = known.iter().map(|item| bounded(&item.data, MOST_DATA)).collect();
-                self.feed(Input::Told { correlator, texts })?;
-                self.go_on();
-                Ok(())
-            }
-            None => {
-                let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
-                self.feed(Input::Report { correlator, source, results })
-            }
+        if let Some(correlator) = correlator.clone().filter(|correlator| self.work.expects().contains(correlator)) {
+            let texts = known.iter().map(|item| bounded(&item.data, MOST_DATA)).collect();
+            self.feed(Input::Told { correlator, texts })?;
+            self.go_on();
+            return Ok(());
         }
+        self.note(format!("the device reports {codes} for {source}"));
+        self.feed(Input::Report { correlator, source, results })
     }
 
     /// A report was awaited no longer than this session lasts: it goes on with the job.

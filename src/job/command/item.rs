@@ -207,7 +207,7 @@ impl Item {
         let (text, cut) = room.text(text, Room::MOST_TEXT);
         match code {
             Some(code) => Self::ran(index, command, code.number(), text, cut),
-            None => (Self { text, cut, ..Self::plain(index, ItemOutcome::Done) }, None),
+            None => (Self { cut, text, ..Self::plain(index, ItemOutcome::Done) }, None),
         }
     }
 
@@ -247,7 +247,7 @@ impl Item {
     /// An Exec that ran, with the code that it ended with.
     fn ran(index: usize, command: &Command, code: u16, text: String, cut: bool) -> (Self, Option<Failure>) {
         if ResultCode::new(code).is_ok() {
-            return (Self { status: Some(code), text, cut, ..Self::plain(index, ItemOutcome::Done) }, None);
+            return (Self { status: Some(code), cut, text, ..Self::plain(index, ItemOutcome::Done) }, None);
         }
         let failure = Failure {
             code: ResultCode::in_status(code),

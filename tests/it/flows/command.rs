@@ -1,5 +1,6 @@
 //! Lists of commands on a device's tree (`kind: "command"`).
 
+use scomo::wire::syncml::Command;
 use serde_json::{Value, json};
 
 use super::{HELLO_SCRIPT, device};
@@ -11,13 +12,17 @@ use crate::support::{
 };
 
 const D1: &str = "dev-1";
+/// A device that says what the test wants.
+const RAW: &str = "raw";
 
 fn commands(list: Value) -> Value {
-    json!({ "kind": "command", "commands": list })
+    let mut ask = json!({ "kind": "command" });
+    ask["commands"] = list;
+    ask
 }
 
 fn grouped(group: &str, list: Value) -> Value {
-    json!({ "kind": "command", "commands": list, "group": group })
+    with(commands(list), json!({ "group": group }))
 }
 
 /// The outcome of each item.
@@ -32,7 +37,10 @@ fn prompt(kind: &str) -> Value {
 
 /// A device with an active component, which its operations may be run on.
 fn deployed(tables: &str) -> String {
-    device(1, &format!("{tables}\n[[device.scomo.component]]\nid = \"{HELLO_SCRIPT}\"\nversion = \"1.1.0\"\nactive = true"))
+    device(
+        1,
+        &format!("{tables}\n[[device.scomo.component]]\nid = \"{HELLO_SCRIPT}\"\nversion = \"1.1.0\"\nactive = true"),
+    )
 }
 
 /// Where the only component of a device stands in its tree.
@@ -49,12 +57,12 @@ on_each_database! {
         let world = World::with(db, &device(1, "")).await;
         let list = json!([
             { "do": "get", "uri": "./DevDetail/FwV" },
-            { "do": "add", "uri": "./Vendor" },
-            { "do": "add", "uri": "./Vendor/Note", "format": "chr", "value": "first" },
-            { "do": "replace", "uri": "./Vendor/Note", "value": "second" },
-            { "do": "copy", "from": "./Vendor/Note", "to": "./Vendor/Copy" },
-            { "do": "delete", "uri": "./Vendor/Note" },
-            { "do": "get", "uri": "./Vendor" },
+            { "do": "add", "uri": "./Box" },
+            { "do": "add", "uri": "./Box/Note", "format": "chr", "value": "first" },
+            { "do": "replace", "uri": "./Box/Note", "value": "second" },
+            { "do": "copy", "from": "./Box/Note", "to": "./Box/Copy" },
+            { "do": "delete", "uri": "./Box/Note" },
+            { "do": "get", "uri": "./Box" },
         ]);
         let ended = world.run("r", commands(list)).await;
         assert_eq!(ended.outcome(), ("succeeded", None), "{:#}", ended.job());
@@ -72,9 +80,9 @@ on_each_database! {
     async fn a_list_stops_at_the_first_command_that_the_device_refuses(db: Database) {
         let world = World::with(db, &device(1, "")).await;
         let list = json!([
-            { "do": "add", "uri": "./Vendor" },
-            { "do": "replace", "uri": "./Vendor/Nothing", "value": "x" },
-            { "do": "add", "uri": "./Vendor/Note", "value": "x" },
+            { "do": "add", "uri": "./Box" },
+            { "do": "replace", "uri": "./Box/Nothing", "value": "x" },
+            { "do": "add", "uri": "./Box/Note", "value": "x" },
         ]);
         let ended = world.run("r", with(commands(list), json!({ "retry": { "limit": 3, "backoff": "1s" } }))).await;
         assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
@@ -91,7 +99,7 @@ on_each_database! {
         let at = component(&world).await;
         let list = json!([
             { "do": "exec", "uri": format!("{at}/Operations/Deactivate") },
-            { "do": "add", "uri": "./Vendor" },
+            { "do": "add", "uri": "./Box" },
         ]);
         let ended = world.run("r", commands(list)).await;
         assert_eq!(ended.outcome(), ("succeeded", None), "{:#}", ended.job());
@@ -110,7 +118,7 @@ on_each_database! {
         let at = component(&world).await;
         let list = json!([
             { "do": "exec", "uri": format!("{at}/Operations/Deactivate") },
-            { "do": "add", "uri": "./Vendor" },
+            { "do": "add", "uri": "./Box" },
         ]);
         let ended = world.run("r", with(commands(list), json!({ "retry": { "limit": 3, "backoff": "1s" } }))).await;
         assert_eq!(ended.outcome(), ("failed", Some(1405)), "{:#}", ended.job());
@@ -120,45 +128,102 @@ on_each_database! {
     }
 
     async fn a_user_may_allow_or_decline_the_rest(db: Database) {
-        for (user, state, ends) in
-            [("accept", "succeeded", ["answered", "done"]), ("decline", "declined", ["answered", "skipped"])]
-        {
-            let db = db.again().await;
-            let world = World::with(db, &device(1, &format!("user = \"{user}\""))).await;
-            let list = json!([prompt("confirm"), { "do": "add", "uri": "./Vendor" }]);
-            for (id, ask) in [("alone", commands(list.clone())), ("grouped", grouped("sequence", list))] {
-                let ended = world.run(id, ask).await;
-                // The second list finds the node that the first one made.
-                if (user, id) == ("accept", "grouped") {
-                    assert_eq!(outcomes(ended.job()), ["answered", "failed"]);
-                    assert_eq!(ended.job()["result"]["device_code"], 418);
-                    continue;
-                }
-                assert_eq!((ended.outcome(), outcomes(ended.job())), ((state, None), ends.to_vec()), "{:#}", ended.job());
-            }
-            world.end().await;
+        let devices = [(1, "accept"), (2, "decline"), (3, "none")];
+        let devices = devices.map(|(number, user)| device(number, &format!("user = \"{user}\"")));
+        let world = World::with(db, &devices.concat()).await;
+        for (name, group) in [("Alone", json!({})), ("Grouped", json!({ "group": "sequence" }))] {
+            let list = json!([prompt("confirm"), { "do": "add", "uri": format!("./{name}") }]);
+            let ended = world.run(name, with(commands(list), group)).await;
+            let end = |device: &str| (ended.jobs[device]["state"].as_str().unwrap(), outcomes(&ended.jobs[device]));
+            assert_eq!(end("dev-1"), ("succeeded", vec!["answered", "done"]));
+            assert_eq!(end("dev-2"), ("declined", vec!["answered", "skipped"]));
+            assert_eq!(ended.jobs["dev-2"]["result"]["items"][0]["value"], json!({ "answer": "no" }));
+            // A refused question does not stop a Sequence.
+            assert_eq!(end("dev-3"), ("failed", vec!["failed", if name == "Alone" { "skipped" } else { "done" }]));
+            assert_eq!(ended.jobs["dev-3"]["result"]["class"], "incapable");
         }
+        world.end().await;
     }
 
     async fn an_atomic_list_is_all_or_nothing(db: Database) {
         let world = World::with(db, &device(1, "")).await;
         let list = json!([
-            { "do": "add", "uri": "./Vendor" },
-            { "do": "add", "uri": "./Vendor/Note", "value": "x" },
+            { "do": "add", "uri": "./Box" },
+            { "do": "add", "uri": "./Box/Note", "value": "x" },
             { "do": "delete", "uri": "./DevInfo/DevId" },
         ]);
         let ended = world.run("r", grouped("atomic", list)).await;
         assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
         assert_eq!(outcomes(ended.job()), ["skipped", "skipped", "failed"]);
         assert_eq!(ended.job()["result"]["items"][0]["status"], 216);
-        let there = world.run("there", commands(json!([{ "do": "get", "uri": "./Vendor" }]))).await;
+        let there = world.run("there", commands(json!([{ "do": "get", "uri": "./Box" }]))).await;
         assert_eq!(there.job()["result"]["device_code"], 404, "nothing of it was kept");
         let list = json!([
-            { "do": "add", "uri": "./Vendor" },
-            { "do": "add", "uri": "./Vendor/Note", "value": "x" },
+            { "do": "add", "uri": "./Box" },
+            { "do": "add", "uri": "./Box/Note", "value": "x" },
         ]);
         let ended = world.run("again", grouped("atomic", list)).await;
         assert_eq!((ended.outcome(), outcomes(ended.job())), (("succeeded", None), vec!["done", "done"]));
+        world.end().await;
+    }
+
+    async fn an_operation_whose_session_was_lost_is_not_run_again(db: Database) {
+        let world = World::with(db, "").await;
+        world.api.add_device(json!({ "id": RAW, "user": "raw-user", "secret": "pw", "scheme": "basic" })).await;
+        let list = json!([{ "do": "exec", "uri": "./Vendor/Op" }, { "do": "delete", "uri": "./Vendor/Old" }]);
+        world.api.submit("r", &[RAW], commands(list)).await;
+        let proof = basic("raw-user", "pw");
+        let mut phone = Phone::new(world.server.device(), RAW);
+        let said = phone.open(&proof).await.message().body.commands;
+        let exec = said.into_iter().find_map(|c| if let Command::Exec(exec) = c { Some(exec) } else { None }).unwrap();
+        // Its answer is lost; the device comes again, and again with a report of its own kind.
+        let mut phone = Phone::new(world.server.device(), RAW);
+        phone.session = "B1".to_owned();
+        assert_eq!(phone.open(&proof).await.wants(), 0, "the operation may be under way");
+        assert_eq!(world.api.job("r").await["state"], "awaiting_report");
+        let mut phone = Phone::new(world.server.device(), RAW);
+        phone.session = "B2".to_owned();
+        let alert = format!(
+            "<Alert><CmdID>7</CmdID><Data>1226</Data><Correlator>{}</Correlator><Item><Meta><Type>com.vendor.done</Type>\
+             <Format>chr</Format></Meta><Data>all is well</Data></Item></Alert><Final/>",
+            exec.correlator.unwrap()
+        );
+        let answer = phone.say(&proof, &Phone::pkg1().replace("<Final/>", &alert)).await;
+        assert!(answer.statuses().contains(&("7".to_owned(), "200".to_owned())), "{:?}", answer.statuses());
+        assert_eq!(answer.wants(), 1, "the list goes on");
+        phone.answer(404, "").await;
+        let ended = world.api.ended("r").await;
+        assert_eq!((ended.outcome(), outcomes(ended.job())), (("succeeded", None), vec!["done", "done"]));
+        assert_eq!(ended.job()["result"]["items"][0]["text"], "all is well");
+        world.end().await;
+    }
+
+    async fn a_question_whose_answer_was_lost_leaves_the_job_in_doubt(db: Database) {
+        let world = World::with(db, "").await;
+        world.api.add_device(json!({ "id": RAW, "user": "raw-user", "secret": "pw", "scheme": "basic" })).await;
+        let list = json!([prompt("input"), { "do": "delete", "uri": "./Vendor/Old" }]);
+        world.api.submit("r", &[RAW], commands(list)).await;
+        let proof = basic("raw-user", "pw");
+        assert_eq!(Phone::new(world.server.device(), RAW).open(&proof).await.wants(), 1);
+        let mut phone = Phone::new(world.server.device(), RAW);
+        phone.session = "B1".to_owned();
+        assert_eq!(phone.open(&proof).await.wants(), 0);
+        let ended = world.api.ended("r").await;
+        assert_eq!((ended.outcome(), outcomes(ended.job())), (("in_doubt", None), vec!["unknown", "skipped"]));
+        world.end().await;
+    }
+
+    async fn what_is_done_so_far_is_told_when_a_list_is_cancelled(db: Database) {
+        let world = World::with(db, "").await;
+        world.api.add_device(json!({ "id": RAW, "user": "raw-user", "secret": "pw", "scheme": "basic" })).await;
+        let list = json!([{ "do": "delete", "uri": "./A" }, { "do": "exec", "uri": "./B" }, { "do": "get", "uri": "./C" }]);
+        world.api.submit("r", &[RAW], commands(list)).await;
+        let mut phone = Phone::new(world.server.device(), RAW);
+        phone.open(&basic("raw-user", "pw")).await;
+        phone.answer(200, "").await;
+        world.api.cancel("r").await;
+        let ended = world.api.ended("r").await;
+        assert_eq!((ended.outcome(), outcomes(ended.job())), (("cancelled", None), vec!["done", "unknown", "skipped"]));
         world.end().await;
     }
 }

@@ -7,7 +7,8 @@ use crate::{
 };
 
 fn ask(commands: Value, more: &Value) -> Value {
-    let base = json!({ "request_id": "r", "kind": "command", "targets": { "devices": ["d"] }, "commands": commands });
+    let mut base = json!({ "request_id": "r", "kind": "command", "targets": { "devices": ["d"] } });
+    base["commands"] = commands;
     with(&base, more)
 }
 
@@ -20,7 +21,7 @@ fn list(commands: Value) -> Vec<Command> {
 }
 
 fn wrong(command: Value) -> Vec<String> {
-    faults(&ask(json!([command]), &json!({})))
+    faults(&ask(Value::Array(vec![command]), &json!({})))
 }
 
 #[test]
