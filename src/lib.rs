@@ -54,6 +54,7 @@ pub mod scomo {
 
 /// What is decided of a job.
 pub mod job {
+    pub mod command;
     pub mod life;
     pub mod plan;
     pub mod procedure;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Client, Connection, Failure, Output,
-    output::{Column, cell},
+    output::{Column, cell, table},
 };
 
 /// What to do with jobs.
@@ -63,6 +63,17 @@ const COLUMNS: [Column; 6] = [
     ("RESULT", "/result/code"),
 ];
 
+/// What became of each command of a list.
+const ITEMS: [Column; 5] =
+    [("COMMAND", "/index"), ("OUTCOME", "/outcome"), ("STATUS", "/status"), ("VALUE", "/value"), ("TEXT", "/text")];
+
+/// Takes the items out of a job's result: they are shown as a table.
+fn items(job: &mut Value) -> Vec<Value> {
+    let result = job.get_mut("result").and_then(Value::as_object_mut);
+    let items = result.and_then(|result| result.remove("items"));
+    items.and_then(|items| items.as_array().cloned()).unwrap_or_default()
+}
+
 impl Command {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
@@ -109,9 +120,14 @@ impl Name {
             ("reason", "/reason"),
             ("deadline", "/deadline"),
         ];
-        output.record(&job, &members)?;
         if output.json() {
-            return Ok(());
+            return output.value(&job);
+        }
+        let mut job = job;
+        let items = items(&mut job);
+        output.record(&job, &members)?;
+        if !items.is_empty() {
+            output.line(&table(&items, &ITEMS))?;
         }
         let notes = job.get("history").and_then(Value::as_array).into_iter().flatten();
         notes
@@ -123,5 +139,22 @@ impl Name {
         let client = Client::new(self.connection)?;
         let job = client.post(&["jobs", &self.job_id, "cancel"], b"{}".to_vec()).await?;
         output.record(&job, &[("job", "/job_id"), ("state", "/state"), ("reason", "/reason")])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_items_of_a_result_are_a_table_of_their_own() {
+        let mut job = json!({ "result": { "text": "t", "items": [{ "index": 0, "outcome": "done", "status": 404 }] } });
+        let items = items(&mut job);
+        assert_eq!(job, json!({ "result": { "text": "t" } }));
+        let shown = table(&items, &ITEMS);
+        assert!(shown.contains("COMMAND") && shown.contains("done") && shown.contains("404"), "{shown}");
+        assert!(super::items(&mut json!({ "state": "waiting" })).is_empty());
     }
 }

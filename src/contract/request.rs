@@ -13,6 +13,7 @@ use crate::model::{
 };
 pub use crate::{
     job::{
+        command::Commands,
         life::Notify,
         procedure::{Action, Collect, ComponentOperation, Confirm, IfNoUi, PackageOperation},
         retry::RetryRule,
@@ -85,6 +86,8 @@ pub enum Work {
     },
     /// Read what the device is and holds, and do nothing else (`kind: "inventory"`).
     Inventory,
+    /// Do this to the device's tree (`kind: "command"`).
+    Command(Commands),
 }
 
 /// What becomes of a device that has no record.

@@ -208,6 +208,7 @@ impl Intake {
             }
             Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
             Work::Inventory => Order::Inventory,
+            Work::Command(commands) => Order::Command(commands),
         }
     }
 

@@ -242,6 +242,7 @@ impl Sessions {
             server: &self.settings.server,
             resp_uri,
             known_alert: is_operation_complete,
+            expected: &[],
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::retry::RetryRule,
+    job::{command::Item, retry::RetryRule},
     model::clock::{Timestamp, span},
 };
 
@@ -217,6 +217,13 @@ impl Life {
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Adds to the result of a job that is over what became of each of its commands.
+    pub(super) fn add_items(&mut self, items: Vec<Item>) {
+        if let State::Over(over) = &mut self.state {
+            over.result.items = items;
+        }
     }
 
     /// When it ends at the latest.

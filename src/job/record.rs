@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::Commands,
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
     procedure::{Action, Collect, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
@@ -94,6 +95,8 @@ pub enum Order {
     },
     /// Read what the device is and holds.
     Inventory,
+    /// A list of commands on the device's tree.
+    Command(Commands),
 }
 
 /// A notification that was handed to a courier.
@@ -130,7 +133,7 @@ impl Record {
     /// A job that was just accepted.
     #[must_use]
     pub fn new(request_id: RequestId, source: RequestSource, order: Order, collect: Collect, life: Life) -> Self {
-        let procedure = Procedure::new(order.errand());
+        let procedure = order.procedure();
         Self {
             format: Self::FORMAT,
             request_id,
@@ -159,8 +162,12 @@ impl Record {
     #[must_use]
     pub fn step(mut self, event: life::Event, cx: &life::Cx<'_>) -> (Self, Vec<life::Effect>) {
         let before = self.life.attempt();
+        let was_over = self.life.state().name().is_terminal();
         let Next { life, mut effects } = life::step(&self.life, event, cx);
         self.life = life;
+        if !was_over {
+            self.life.add_items(self.procedure.items());
+        }
         effects.retain(
             |effect| !matches!(effect, life::Effect::LateResult { outcome, result } if !self.is_news(*outcome, result)),
         );
@@ -194,10 +201,10 @@ impl Record {
 }
 
 impl Order {
-    /// What the procedure is sent to do.
+    /// The procedure that does it.
     #[must_use]
-    pub fn errand(&self) -> Errand {
-        match self {
+    pub fn procedure(&self) -> Procedure {
+        Procedure::new(match self {
             Self::Download { action, .. } => Errand::Download { action: *action },
             Self::PackageOperation { operation, pkg_ids, .. } => {
                 Errand::OperatePackage { operation: *operation, pkg_ids: pkg_ids.clone() }
@@ -206,10 +213,11 @@ impl Order {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
             Self::Inventory => Errand::Collect,
-        }
+            Self::Command(commands) => return Procedure::of_commands(commands.clone()),
+        })
     }
 
-    /// What selection is asked; nothing for operations.
+    /// What selection is asked; nothing for operations and commands.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
         match self {
@@ -222,7 +230,9 @@ impl Order {
                 },
                 allow_downgrade: *allow_downgrade,
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory => None,
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory | Self::Command(_) => {
+                None
+            }
         }
     }
 }

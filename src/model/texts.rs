@@ -43,16 +43,29 @@ impl Texts {
         if texts.len() > Self::MOST {
             return Err(TextsError::TooMany(texts.len()));
         }
-        for (tag, text) in &texts {
-            if !is_tag(tag) {
-                return Err(TextsError::Tag(tag.clone()));
-            }
-            let length = text.trim().chars().count();
-            if length == 0 || length > Self::MOST_CHARS || text.chars().any(|c| c.is_control() && c != '\n') {
-                return Err(TextsError::Text(tag.clone()));
-            }
-        }
+        texts.iter().try_for_each(|(tag, text)| Self::check(tag, text))?;
         Ok(Self(texts))
+    }
+
+    /// Whether a text may stand under a tag.
+    ///
+    /// # Errors
+    /// [`TextsError::Tag`] or [`TextsError::Text`].
+    pub fn check(tag: &str, text: &str) -> Result<(), TextsError> {
+        let length = text.trim().chars().count();
+        match () {
+            () if !is_tag(tag) => Err(TextsError::Tag(tag.to_owned())),
+            () if length == 0 || length > Self::MOST_CHARS || text.chars().any(|c| c.is_control() && c != '\n') => {
+                Err(TextsError::Text(tag.to_owned()))
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// How long all texts are together, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(String::len).sum()
     }
 
     /// The text for a device of this language (`DevInfo/Lang`): in the very language, in the same without its region, in English,

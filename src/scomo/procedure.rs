@@ -113,6 +113,7 @@ impl Scomo {
             Input::Report { correlator, source, results } => {
                 exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
             }
+            Input::Told { .. } => stage,
             Input::Selected(selected) => selection(stage, selected, &mut hand),
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),

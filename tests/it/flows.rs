@@ -3,6 +3,7 @@
 
 mod alternate;
 mod collect;
+mod command;
 mod direct;
 mod ends;
 mod events;

@@ -1,5 +1,7 @@
 //! From JSON to a request.
 
+mod command;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
@@ -117,14 +119,21 @@ enum Kind {
     Download,
     Operation,
     Inventory,
+    Command,
 }
 
 /// The members that say what is to be done, of every kind.
-const OF_WORK: [&str; 6] = ["package", "component", "operation", "action", "delivery", "allow_downgrade"];
+const OF_WORK: [&str; 8] =
+    ["package", "component", "operation", "action", "delivery", "allow_downgrade", "commands", "group"];
 
 fn work(root: &mut Object<'_>) -> Option<Work> {
-    let kinds = [("download", Kind::Download), ("operation", Kind::Operation), ("inventory", Kind::Inventory)];
-    match root.need("kind")?.choice(&kinds, &["command", "bootstrap"]) {
+    let kinds = [
+        ("download", Kind::Download),
+        ("operation", Kind::Operation),
+        ("inventory", Kind::Inventory),
+        ("command", Kind::Command),
+    ];
+    match root.need("kind")?.choice(&kinds, &["bootstrap"]) {
         Some(Kind::Download) => download(root),
         Some(Kind::Operation) => operation(root),
         Some(Kind::Inventory) => {
@@ -132,6 +141,11 @@ fn work(root: &mut Object<'_>) -> Option<Work> {
             root.misplaced(&OF_WORK, why);
             root.misplaced(&["confirm"], why);
             Some(Work::Inventory)
+        }
+        Some(Kind::Command) => {
+            let why = "does not belong to `kind` `command`, which asks by a prompt and reads by a get";
+            root.misplaced(&["confirm", "collect", "collect_max_age"], why);
+            command::commands(root)
         }
         None => {
             // They belong to one kind or the other: which one is not known, so they are passed over.
@@ -145,6 +159,7 @@ fn work(root: &mut Object<'_>) -> Option<Work> {
 
 fn download(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["operation", "component"], "belongs to `kind` `operation`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let package = root.get("package").map(|f| f.object().and_then(package));
     let action = root.need("action").and_then(|f| f.choice(&ACTIONS, &[]));
     let delivery = root.get("delivery").map_or(Some(Delivery::default()), |f| f.choice(&DELIVERIES, &[]));
@@ -170,6 +185,7 @@ enum Operation {
 
 fn operation(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["action", "delivery", "allow_downgrade"], "belongs to `kind` `download`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let words = [
         ("install", Operation::Package(PackageOperation::Install)),
         ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),
@@ -244,12 +260,7 @@ fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
 }
 
 fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {
-    let text = confirm.get("text").map(|field| {
-        let texts = field.object()?.members();
-        let texts: Option<BTreeMap<String, String>> =
-            texts.into_iter().map(|(tag, text)| Some((tag, text.text()?.to_owned()))).collect();
-        Texts::new(texts?).map_err(|why| field.fault(Code::InvalidText, why.to_string())).ok()
-    });
+    let text = confirm.get("text").map(|field| texts(&field));
     let if_no_ui = confirm.get("if_no_ui").map_or(Some(IfNoUi::default()), |f| f.choice(&IF_NO_UI, &[]));
     confirm.close();
     Some(Confirm {
@@ -259,6 +270,18 @@ fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {
         },
         if_no_ui: if_no_ui?,
     })
+}
+
+/// A text for people in several languages.
+fn texts(field: &Field<'_>) -> Option<Texts> {
+    let (mut texts, mut good) = (BTreeMap::new(), true);
+    for (tag, member) in field.texts(Texts::MOST)? {
+        match member.text_as(Code::InvalidText, |text| Texts::check(tag, text).map_err(|why| why.to_string())) {
+            Some(()) => drop(texts.insert(tag.to_owned(), member.text()?.to_owned())),
+            None => good = false,
+        }
+    }
+    Texts::new(texts).ok().filter(|_| good)
 }
 
 fn retry(mut retry: Object<'_>) -> Option<RetryRule> {

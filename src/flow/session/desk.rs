@@ -21,7 +21,7 @@ use crate::{
         clock::{Mint, Timestamp},
         id::SessionKey,
     },
-    protocol::dm1::{Account, Answer, Ending, Event, Machine, Step},
+    protocol::dm1::{Account, Answer, Context, Ending, Event, Machine, Step},
     wire::syncml::Message,
 };
 
@@ -123,7 +123,9 @@ impl<'a> Desk<'a> {
     /// Takes the message: dialogue first, then whatever its events bring about.
     pub(super) async fn read(&mut self, post: &Post<'_>, message: Message) -> Result<(), Trouble> {
         let machine = self.machine.clone();
+        let expected = self.work.expects();
         let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        let cx = Context { expected: &expected, ..cx };
         let Step { machine, events, account } = machine.handle(message, &cx, self.mint.as_mut())?;
         self.machine = machine;
         if !account.is_empty() {

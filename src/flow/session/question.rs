@@ -68,8 +68,8 @@ fn plain(order: &Order, name: Option<String>) -> String {
             },
             Some(component.to_string()),
         ),
-        // It has no question: requests that only collect take none.
-        Order::Inventory => ("Look at", None),
+        // It has no question: requests that only collect and lists of commands take none.
+        Order::Inventory | Order::Command(_) => ("Look at", None),
     };
     format!("{doing} {}?", name.or(what).unwrap_or_else(|| "software".to_owned()))
 }

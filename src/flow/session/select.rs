@@ -68,9 +68,13 @@ impl Desk<'_> {
         };
         let asked = match self.order() {
             Some(Order::Download { delivery, .. }) => *delivery,
-            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. } | Order::Inventory) | None => {
-                Delivery::Auto
-            }
+            Some(
+                Order::PackageOperation { .. }
+                | Order::ComponentOperation { .. }
+                | Order::Inventory
+                | Order::Command(_),
+            )
+            | None => Delivery::Auto,
         };
         let excerpt = Package::from(&manifest);
         let now_closed = closed.iter().map(|closed| Tried::new(closed.way, &closed.failure, None));

@@ -107,9 +107,10 @@ impl Desk<'_> {
         let detail_age = match record.order {
             // Who asks for nothing but that wants it as it is now.
             Order::Inventory => age,
-            Order::Download { .. } | Order::PackageOperation { .. } | Order::ComponentOperation { .. } => {
-                Some(age.unwrap_or(Known::FRESH))
-            }
+            Order::Download { .. }
+            | Order::PackageOperation { .. }
+            | Order::ComponentOperation { .. }
+            | Order::Command(_) => Some(age.unwrap_or(Known::FRESH)),
         };
         let detail = detail_age.is_some_and(|age| self.known.knows_detail(age, self.now));
         let read_at = self.work.stock.read_at();

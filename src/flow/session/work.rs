@@ -72,6 +72,9 @@ const MOST_WAITING: u32 = 32;
 /// Among how many of a device's ended jobs a late report looks for its own.
 const MOST_ENDED: u32 = 32;
 
+/// What of the data of an alert's item goes to a procedure, in bytes.
+const MOST_DATA: usize = 4096;
+
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
         Self { candidate: None, job: None, started, freed: false, posted: None, roots, stock, writes: Vec::new() }
@@ -116,6 +119,12 @@ impl Work {
 
     pub(super) fn job_id(&self) -> Option<JobId> {
         self.job.as_ref().map(|job| job.row().id)
+    }
+
+    /// The correlators of the Execs of the job in hand, or of the one that may be taken up, whose alerts count whatever their type.
+    pub(super) fn expects(&self) -> Vec<Correlator> {
+        let job = self.job.as_ref().or(self.candidate.as_ref());
+        job.map(|job| job.record.procedure.expects()).unwrap_or_default()
     }
 
     /// The writes of jobs, the roots, and what is known of the inventory.
@@ -172,8 +181,22 @@ impl Desk<'_> {
         {
             return Ok(());
         }
+        if let Some(correlator) = correlator.clone().filter(|correlator| self.work.expects().contains(correlator)) {
+            let texts = known.iter().map(|item| bounded(&item.data, MOST_DATA)).collect();
+            self.feed(Input::Told { correlator, texts })?;
+            self.go_on();
+            return Ok(());
+        }
         self.note(format!("the device reports {codes} for {source}"));
         self.feed(Input::Report { correlator, source, results })
+    }
+
+    /// A report was awaited no longer than this session lasts: it goes on with the job.
+    fn go_on(&mut self) {
+        let is_open = self.work.record().is_some_and(|record| record.procedure.awaiting().is_none());
+        if is_open {
+            self.life(life::Event::SessionOpened);
+        }
     }
 
     /// Whether a report is of a job that has ended: there it becomes history, and is told as a late result.
@@ -226,6 +249,7 @@ impl Desk<'_> {
                 report_late: false,
                 question: None,
                 ui: None,
+                lang: None,
             };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
@@ -268,6 +292,7 @@ impl Desk<'_> {
                 report_late: job.record.life.report_late(self.now),
                 question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
                 ui: self.class.scomo.ui.of(self.known.ui),
+                lang: self.known.info.lang.as_deref(),
             };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
@@ -425,6 +450,12 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
         job.step(life::Event::SessionOpened, now, &flow.settings.policy, false, (flow.mint)().as_mut());
     }
     job
+}
+
+/// As much of a text as fits into so many bytes.
+fn bounded(text: &str, most: usize) -> String {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last();
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// Whether a session of this name is the one that a notification asked for.

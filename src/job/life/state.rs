@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     job::{
+        command::Item,
         procedure,
         retry::{Failure, FailureClass},
     },
@@ -70,6 +71,9 @@ pub struct JobResult {
     /// A sentence for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// What became of each command of a list (`kind: "command"`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
 }
 
 /// How the work on a device ended, in words that neither pillar owns.
@@ -311,6 +315,7 @@ impl From<Failure> for JobResult {
             retryable: Some(failure.retryable && failure.class.may_retry()),
             device_code: failure.device_code,
             text: failure.text,
+            items: Vec::new(),
         }
     }
 }

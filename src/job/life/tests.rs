@@ -354,6 +354,7 @@ fn the_words_of_the_procedure_become_those_of_the_job() {
         retryable: Some(true),
         device_code: None,
         text: "no answer".to_owned(),
+        items: Vec::new(),
     };
     assert_eq!((outcome, result), (Outcome::Failed, expected));
     let declined = Ending::from(procedure::Ending::Declined { code: Some(ResultCode::DECLINED) });

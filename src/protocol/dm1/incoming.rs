@@ -100,6 +100,8 @@ impl Machine {
     }
 
     fn take_generic(&mut self, alert: Alert, cx: &Context<'_>, log: &mut Log) {
+        let correlator = alert.correlator.map(|c| c.trim().to_owned()).filter(|c| !c.is_empty());
+        let expected = correlator.as_deref().is_some_and(|c| cx.expected.iter().any(|e| e.as_str() == c));
         let mut items = Vec::new();
         let mut codes = Vec::new();
         for item in alert.items {
@@ -108,7 +110,7 @@ impl Machine {
             let code = match self.piece(&key, item, &Meta::default(), cx) {
                 Piece::More => 213,
                 Piece::Dropped(code) => code,
-                Piece::Whole(item) => match alert_item(item, cx.known_alert) {
+                Piece::Whole(item) => match alert_item(item, |name| expected || (cx.known_alert)(name)) {
                     None => 412,
                     Some(item) => {
                         let code = if item.known { 200 } else { 415 };
@@ -121,7 +123,6 @@ impl Machine {
         }
         self.owe_each(&alert.cmd_id, "Alert", codes);
         if !items.is_empty() {
-            let correlator = alert.correlator.map(|c| c.trim().to_owned()).filter(|c| !c.is_empty());
             log.events.push(Event::Alert(GenericAlert { correlator, items }));
         }
     }
@@ -171,7 +172,7 @@ impl Machine {
 }
 
 /// Reads an item of a generic alert; nothing if it has no Type, which is all that cannot be missing (12.2 no. 10).
-fn alert_item(item: Item, known: fn(&str) -> bool) -> Option<AlertItem> {
+fn alert_item(item: Item, known: impl Fn(&str) -> bool) -> Option<AlertItem> {
     let written = item.meta.r#type.as_deref().unwrap_or_default().trim();
     let prefixes = ["reversed-domain-name:", "content-type:"];
     let bare = prefixes.iter().find_map(|p| {

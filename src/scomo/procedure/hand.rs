@@ -287,7 +287,9 @@ impl<'a> Hand<'a> {
 }
 
 impl Failure {
-    fn of(outcome: &Outcome, doing: &str) -> Self {
+    /// What an outcome that is no success means; `doing` completes "the device refused to …".
+    #[must_use]
+    pub fn of(outcome: &Outcome, doing: &str) -> Self {
         let refused = |code: u16| Self {
             code: None,
             device_code: Some(code),

@@ -143,6 +143,7 @@ impl World {
             report_late: self.report_late,
             question: self.question,
             ui: self.ui,
+            lang: None,
         };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();

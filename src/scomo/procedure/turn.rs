@@ -110,6 +110,8 @@ pub struct Context<'a> {
     pub question: Option<Question<'a>>,
     /// Whether the device can ask its user; absent as long as it has not shown it.
     pub ui: Option<bool>,
+    /// The device's language (`DevInfo/Lang`), for what is shown to its user.
+    pub lang: Option<&'a str>,
 }
 
 /// What happens to a procedure.
@@ -135,6 +137,14 @@ pub enum Input {
         source: String,
         /// One an item; empty if none could be read.
         results: Vec<ReportItem>,
+    },
+    /// A generic alert of whatever type came that carries the correlator of an Exec (a procedure that
+    /// [expects](crate::job::procedure::Procedure::expects) it is fed this in place of `Report`).
+    Told {
+        /// As the alert carries it.
+        correlator: Correlator,
+        /// The data of its items, bounded.
+        texts: Vec<String>,
     },
     /// The answer to [`Need::Selection`].
     Selected(Selected),

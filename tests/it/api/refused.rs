@@ -82,7 +82,6 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
 /// What the contract has and a later version brings; and all at once.
 fn later() -> Vec<(Value, Vec<&'static str>)> {
     vec![
-        (bad(&json!({ "kind": "command" })), vec!["/kind not_supported_yet"]),
         (bad(&json!({ "kind": "bootstrap" })), vec!["/kind not_supported_yet"]),
         (
             bad(&json!({ "schedule": { "not_before": "2099-01-01T00:00:00Z" } })),

@@ -381,15 +381,49 @@ fn writes_to_one_place_are_not_told_together() {
 }
 
 #[test]
-fn what_this_dialogue_does_not_speak_is_told_at_once() {
-    let mut talk = Talk::admitted();
-    let group = Intent::Group { atomic: true, members: vec![read_of("./A")] };
-    let copy = Intent::Copy { from: node("./A"), to: node("./B") };
-    assert_eq!(
-        outcomes(&talk.want(vec![group, copy])),
-        [Outcome::Unsupported { code: None }, Outcome::Unsupported { code: None }]
-    );
-    assert!(talk.answer().ends);
+fn a_leaf_that_must_be_new_or_must_be_there_gets_one_command() {
+    for (how, name, refusal) in [(PutHow::Add, "Add", 418), (PutHow::Replace, "Replace", 404)] {
+        let leaf = || vec![Intent::PutLeaf { at: node("./A/Leaf"), leaf: Leaf::chr("v"), how }];
+        let mut said = Vec::new();
+        let outcomes = Talk::admitted().run(leaf(), |command| {
+            said.push(format!("{} {}", command.name(), target(command)));
+            Reply::code(refusal)
+        });
+        assert_eq!(outcomes, [Outcome::Refused { code: refusal }]);
+        assert_eq!(said, [format!("{name} ./A/Leaf")]);
+        assert_eq!(Talk::admitted().run(leaf(), |_| Reply::code(200)), [Outcome::Written { skipped: vec![] }]);
+    }
+}
+
+#[test]
+fn an_interior_node_is_made_where_there_is_none() {
+    let make = || vec![Intent::MakeNode { at: node("./A/Box") }];
+    let outcomes = Talk::admitted().run(make(), |command| {
+        let Command::Add(add) = command else { panic!("{command:?}") };
+        assert_eq!((add.items[0].meta.format.as_deref(), &add.items[0].data), (Some("node"), &None));
+        Reply::code(201)
+    });
+    assert_eq!(outcomes, [Outcome::Written { skipped: vec![] }]);
+    assert_eq!(Talk::admitted().run(make(), |_| Reply::code(418)), [Outcome::Refused { code: 418 }]);
+}
+
+#[test]
+fn a_leaf_is_copied_by_devices_that_can() {
+    let copy = || vec![Intent::Copy { from: node("./A/1"), to: node("./A/2") }];
+    for (code, outcome) in [
+        (200, Outcome::Written { skipped: vec![] }),
+        (403, Outcome::Refused { code: 403 }),
+        (405, Outcome::Refused { code: 405 }),
+        (406, Outcome::Unsupported { code: Some(406) }),
+        (501, Outcome::Unsupported { code: Some(501) }),
+    ] {
+        let outcomes = Talk::admitted().run(copy(), |command| {
+            let Command::Copy(copy) = command else { panic!("{command:?}") };
+            assert_eq!((copy.items[0].source_uri(), copy.items[0].target_uri()), ("./A/1", "./A/2"));
+            Reply::code(code)
+        });
+        assert_eq!(outcomes, [outcome]);
+    }
 }
 
 #[test]

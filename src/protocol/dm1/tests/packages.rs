@@ -101,6 +101,21 @@ fn an_alert_of_a_type_that_is_not_understood_is_refused_and_told() {
 }
 
 #[test]
+fn an_alert_that_reports_on_an_expected_operation_is_understood_whatever_its_type() {
+    for (correlator, code) in [("c1", 200), ("c2", 415), ("", 415)] {
+        let mut talk = Talk::admitted();
+        talk.expected = vec![Correlator::parse("c1").unwrap()];
+        talk.answer();
+        let alert = generic("<Type>com.vendor.thing</Type>", "")
+            .replace("<Data>1226</Data>", &format!("<Data>1226</Data><Correlator>{correlator}</Correlator>"));
+        let events = talk.hear(&message(2, "", &format!("{alert}<Final/>")));
+        assert_eq!(codes(&talk.answer()), [200, code], "{correlator}");
+        let known = |event: &Event| matches!(event, Event::Alert(alert) if alert.items[0].known);
+        assert_eq!(events.iter().any(known), code == 200);
+    }
+}
+
+#[test]
 fn an_incomplete_generic_alert_is_refused() {
     for body in [generic("", ""), "<Alert><CmdID>5</CmdID><Data>1226</Data></Alert>".to_owned()] {
         let (events, answer) = told(&body);

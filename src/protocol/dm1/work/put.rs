@@ -66,16 +66,7 @@ impl Put {
         let above =
             (0..entry.up).fold(self.top.as_str(), |uri, _| uri.rsplit_once('/').map_or(uri, |(above, _)| above));
         let uri = if entry.path.is_empty() { above.to_owned() } else { format!("{above}/{}", entry.path) };
-        let (meta, data) = match &entry.leaf {
-            None => (Meta::format("node"), None),
-            Some(leaf) if leaf.format == Format::Null => (Meta::format("null"), None),
-            Some(leaf) => {
-                let mime = leaf.mime.as_deref().unwrap_or("text/plain");
-                (Meta::typed(format_name(leaf.format), mime), Some(Data::Text(leaf.text.clone())))
-            }
-        };
-        let item = Item { meta, data, ..at(&uri) };
-        let write = Write { cmd_id, meta: Meta::default(), items: vec![item] };
+        let write = Write { cmd_id, meta: Meta::default(), items: vec![item(&uri, entry.leaf.as_ref())] };
         Some(if add { Command::Add(write) } else { Command::Replace(write) })
     }
 
@@ -157,6 +148,19 @@ impl Entry {
     fn has_value(&self) -> bool {
         self.leaf.as_ref().is_some_and(|leaf| leaf.format != Format::Null)
     }
+}
+
+/// The item that writes a leaf, or an interior node where there is none.
+pub(super) fn item(uri: &str, leaf: Option<&Leaf>) -> Item {
+    let (meta, data) = match leaf {
+        None => (Meta::format("node"), None),
+        Some(leaf) if leaf.format == Format::Null => (Meta::format("null"), None),
+        Some(leaf) => {
+            let mime = leaf.mime.as_deref().unwrap_or("text/plain");
+            (Meta::typed(format_name(leaf.format), mime), Some(Data::Text(leaf.text.clone())))
+        }
+    };
+    Item { meta, data, ..at(uri) }
 }
 
 fn flatten(path: String, content: Branch, nodes: &mut Vec<Entry>) {
