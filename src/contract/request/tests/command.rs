@@ -155,7 +155,7 @@ fn every_fault_of_a_question_has_its_place() {
         (json!({ "prompt": "shout" }), "/prompt unknown_value"),
         (json!({ "text": "?" }), "/text wrong_type"),
         (json!({ "text": {} }), "/text empty"),
-        (json!({ "text": { "en": " " } }), "/text/en empty"),
+        (json!({ "text": { "en": " " } }), "/text/en invalid_text"),
         (json!({ "text": { "e n": "?" } }), "/text/e n invalid_text"),
         (json!({ "text": { "en": "x".repeat(2049) } }), "/text/en out_of_range"),
         (json!({ "choices": ["a"] }), "/choices misplaced_field"),
