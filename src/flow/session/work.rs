@@ -18,7 +18,7 @@ use crate::{
         clock::Timestamp,
         digest::Digest,
         id::{Correlator, DeviceKey, JobId},
-        tree::Instance,
+        tree::{Instance, Intent},
     },
     protocol::dm1::{Event, GenericAlert},
     scomo::{
@@ -291,6 +291,9 @@ impl Desk<'_> {
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if matches!(input, Input::Outcome { .. }) {
+                self.user(life::Event::UserAnswered);
+            }
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
@@ -315,13 +318,25 @@ impl Desk<'_> {
                     Effect::Finished(ending) => self.finish(ending)?,
                 }
             }
+            let asks_user = asks.iter().any(|ask| asks_user(&ask.intent));
             for event in self.offer(asks) {
                 if let Event::Outcome { ask, outcome } = event {
                     inputs.push_back(Input::Outcome { ask, outcome });
                 }
             }
+            if asks_user {
+                self.user(life::Event::UserAsked);
+            }
         }
         Ok(())
+    }
+
+    /// A question is out, or answered; only a job that a session works on waits for its user.
+    fn user(&mut self, event: life::Event) {
+        let state = self.work.record().map(|record| record.life.state().name());
+        if matches!(state, Some(StateName::InSession | StateName::AwaitingUser)) {
+            self.life(event);
+        }
     }
 
     /// Takes up the next job of this device that is ready, by priority and age, if none is in hand and one may be.
@@ -442,6 +457,23 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
         job.step(life::Event::SessionOpened, now, &flow.settings.policy, false, (flow.mint)().as_mut());
     }
     job
+}
+
+/// Whether an intent puts a question to the user.
+fn asks_user(intent: &Intent) -> bool {
+    match intent {
+        Intent::Prompt(_) | Intent::Guarded { .. } => true,
+        Intent::Group { members, .. } => members.iter().any(asks_user),
+        Intent::Discover { .. }
+        | Intent::ReadSubtree { .. }
+        | Intent::PutSubtree { .. }
+        | Intent::PutLeaf { .. }
+        | Intent::MakeNode { .. }
+        | Intent::PutBytes { .. }
+        | Intent::Copy { .. }
+        | Intent::Delete { .. }
+        | Intent::Exec { .. } => false,
+    }
 }
 
 /// As much of a text as fits into so many bytes.

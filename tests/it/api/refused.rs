@@ -71,6 +71,11 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
         (operation(&json!({ "operation": "activate" })), vec!["/component missing_field", "/package misplaced_field"]),
         (operation(&json!({ "operation": "fly" })), vec!["/operation unknown_value"]),
         (operation(&json!({ "delivery": "auto" })), vec!["/delivery misplaced_field"]),
+        (
+            bad(&json!({ "kind": "command" })),
+            vec!["/action misplaced_field", "/commands missing_field", "/package misplaced_field"],
+        ),
+        (bad(&json!({ "commands": [] })), vec!["/commands misplaced_field"]),
         (json!([]), vec![" wrong_type"]),
         (json!("request"), vec![" wrong_type"]),
     ]
@@ -80,7 +85,6 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
 fn later() -> Vec<(Value, Vec<&'static str>)> {
     vec![
         (bad(&json!({ "kind": "inventory" })), vec!["/kind not_supported_yet"]),
-        (bad(&json!({ "kind": "command" })), vec!["/kind not_supported_yet"]),
         (bad(&json!({ "kind": "bootstrap" })), vec!["/kind not_supported_yet"]),
         (bad(&json!({ "collect": ["inventory"] })), vec!["/collect not_supported_yet"]),
         (bad(&json!({ "collect_max_age": "24h" })), vec!["/collect_max_age not_supported_yet"]),
