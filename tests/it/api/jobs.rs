@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::service::{Service, but, device, request};
+use crate::support::{
+    service::{Service, but, device, request},
+    watch::until,
+};
 
 async fn three_requests(service: &Service) {
     service.post("/devices", &device("IMEI:490154203237518")).await;
@@ -140,6 +143,10 @@ async fn a_job_that_waits_for_its_device_goes_on_when_that_is_registered() {
     service.post("/requests", &asked).await;
     assert_eq!(service.get("/requests/it/r").await.body["counts"], json!({ "accepted": 1 }));
     assert_eq!(service.post("/devices", &device("IMEI:490154203237518")).await.status, 201);
-    assert_eq!(service.get("/requests/it/r").await.body["counts"], json!({ "waiting": 1 }));
+    until("the job to be queued", async || {
+        let request = service.get("/requests/it/r").await;
+        (request.body["counts"] == json!({ "waiting": 1 })).then_some(())
+    })
+    .await;
     service.stop().await;
 }
