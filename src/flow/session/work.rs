@@ -18,7 +18,7 @@ use crate::{
         clock::Timestamp,
         id::{Correlator, JobId},
         rule::FactSource,
-        tree::Instance,
+        tree::{Instance, Intent},
     },
     protocol::dm1::{Event, GenericAlert},
     scomo::{
@@ -279,6 +279,9 @@ impl Desk<'_> {
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if matches!(input, Input::Outcome { .. }) {
+                self.user(life::Event::UserAnswered);
+            }
             let question = self.question();
             let fresh = self.fresh();
             let Some(job) = &mut self.work.job else { return Ok(()) };
@@ -308,20 +311,30 @@ impl Desk<'_> {
                         inputs.push_back(Input::Granted { url });
                     }
                     Effect::Learned(fact) => self.learn(fact),
-                    Effect::UserAsked => self.life(life::Event::UserAsked),
-                    Effect::UserAnswered => self.life(life::Event::UserAnswered),
                     Effect::Note(text) => self.note(text),
                     Effect::AwaitReport { exec: _ } => self.life(life::Event::ReportAwaited),
                     Effect::Finished(ending) => self.finish(ending)?,
                 }
             }
+            let asks_user = asks.iter().any(|ask| asks_user(&ask.intent));
             for event in self.offer(asks) {
                 if let Event::Outcome { ask, outcome } = event {
                     inputs.push_back(Input::Outcome { ask, outcome });
                 }
             }
+            if asks_user {
+                self.user(life::Event::UserAsked);
+            }
         }
         Ok(())
+    }
+
+    /// A question is out, or answered; only a job that a session works on waits for its user.
+    fn user(&mut self, event: life::Event) {
+        let state = self.work.record().map(|record| record.life.state().name());
+        if matches!(state, Some(StateName::InSession | StateName::AwaitingUser)) {
+            self.life(event);
+        }
     }
 
     /// Takes up the next job of this device that is ready, by priority and age, if none is in hand and one may be.
@@ -450,6 +463,23 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
         job.step(life::Event::SessionOpened, now, &flow.settings.policy, false, (flow.mint)().as_mut());
     }
     job
+}
+
+/// Whether an intent puts a question to the user.
+fn asks_user(intent: &Intent) -> bool {
+    match intent {
+        Intent::Prompt(_) | Intent::Guarded { .. } => true,
+        Intent::Group { members, .. } => members.iter().any(asks_user),
+        Intent::Discover { .. }
+        | Intent::ReadSubtree { .. }
+        | Intent::PutSubtree { .. }
+        | Intent::PutLeaf { .. }
+        | Intent::MakeNode { .. }
+        | Intent::PutBytes { .. }
+        | Intent::Copy { .. }
+        | Intent::Delete { .. }
+        | Intent::Exec { .. } => false,
+    }
 }
 
 /// As much of a text as fits into so many bytes.

@@ -231,9 +231,6 @@ impl Run {
             None => intents.pop(),
             Some(group) => Some(Intent::Group { atomic: group == Grouping::Atomic, members: intents }),
         };
-        if self.asks_user() {
-            hand.effects.push(Effect::UserAsked);
-        }
         if let Some(intent) = intent {
             self.stage = Stage::Asking { ask: self.ask(intent, hand) };
         }
@@ -261,16 +258,7 @@ impl Run {
         correlator
     }
 
-    /// Whether what comes next, or is out, puts a question to the user.
-    fn asks_user(&self) -> bool {
-        let mut out = self.commands.list.iter().skip(self.items.len()).take(self.asked());
-        out.any(|command| matches!(command, Command::Prompt(_)))
-    }
-
     fn answered(&mut self, outcome: Outcome, hand: &mut Hand<'_>) {
-        if self.asks_user() {
-            hand.effects.push(Effect::UserAnswered);
-        }
         match (self.commands.group, outcome) {
             (None, outcome) => self.take(outcome, hand),
             (Some(_), Outcome::Grouped(outcomes)) => {

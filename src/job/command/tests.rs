@@ -16,8 +16,6 @@ struct World {
     run: Run,
     asks: Vec<(AskId, Intent)>,
     awaited: usize,
-    /// Questions put to the user, and answered.
-    users: (usize, usize),
     ending: Option<Ending>,
     late: bool,
     mint: Counting,
@@ -35,7 +33,7 @@ impl Mint for Counting {
 impl World {
     fn new(list: Vec<Command>, group: Option<Grouping>) -> Self {
         let run = Run::new(Commands { list, group });
-        Self { run, asks: vec![], awaited: 0, users: (0, 0), ending: None, late: false, mint: Counting(0) }
+        Self { run, asks: vec![], awaited: 0, ending: None, late: false, mint: Counting(0) }
     }
 
     fn one_by_one(list: Vec<Command>) -> Self {
@@ -69,8 +67,6 @@ impl World {
                 Effect::Ask(ask) => self.asks.push((ask.id, ask.intent)),
                 Effect::AwaitReport { .. } => self.awaited += 1,
                 Effect::Finished(ending) => self.ending = Some(ending),
-                Effect::UserAsked => self.users.0 += 1,
-                Effect::UserAnswered => self.users.1 += 1,
                 Effect::Note(_) => {}
                 Effect::Need(_) | Effect::Learned(_) => panic!("a list wants no such thing"),
             }
@@ -207,7 +203,6 @@ fn a_question_is_asked_in_the_language_of_the_device() {
     let world = world.says(Outcome::Answered(Answer::Given(vec!["Ada".to_owned()]))).says(Outcome::Deleted);
     assert_eq!((world.ending.as_ref(), world.outcomes()), (Some(&SUCCESS), vec![Answered, Done]));
     assert_eq!(serde_json::to_value(world.item(0).value).unwrap(), serde_json::json!({ "given": ["Ada"] }));
-    assert_eq!(world.users, (1, 1), "the job waits for the user in between");
 }
 
 #[test]

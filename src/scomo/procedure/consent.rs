@@ -55,7 +55,7 @@ fn prompt(question: Question<'_>) -> Prompt {
 
 /// Puts the question alone.
 pub(super) fn ask(work: Box<Work>, after: After, prompt: Prompt, hand: &mut Hand<'_>) -> Stage {
-    hand.ask_user(Intent::Prompt(prompt));
+    hand.ask(Intent::Prompt(prompt));
     Stage::Asking { work, after }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
     let exec = Intent::Exec { at: work.operations_node().child(&name), correlator: correlator.clone() };
     match guard {
         None => hand.ask(exec),
-        Some(ask) => hand.ask_user(Intent::Guarded { ask, then: Box::new(exec) }),
+        Some(ask) => hand.ask(Intent::Guarded { ask, then: Box::new(exec) }),
     }
     work.exec = Some(correlator);
     Stage::Executing { work }

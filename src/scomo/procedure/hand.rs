@@ -76,13 +76,11 @@ pub(super) struct User {
     pub(super) agreed: bool,
     /// The device does not guard an Exec by a question: it is asked on its own.
     pub(super) ask_alone: bool,
-    /// The outstanding ask puts a question.
-    asking: bool,
 }
 
 impl User {
     pub(super) const fn new() -> Self {
-        Self { agreed: false, ask_alone: false, asking: false }
+        Self { agreed: false, ask_alone: false }
     }
 }
 
@@ -155,8 +153,7 @@ impl<'a> Hand<'a> {
     /// Marks the session as ended and its ask as void.
     pub(super) fn rest(&mut self) {
         let memory = std::mem::replace(&mut self.memory, Memory::new());
-        let user = User { asking: false, ..memory.user };
-        self.memory = Memory { live: false, user, ..memory.asked_nothing() };
+        self.memory = Memory { live: false, ..memory.asked_nothing() };
     }
 
     /// Whether what is known of this is young enough, so that it need not be read.
@@ -177,9 +174,6 @@ impl<'a> Hand<'a> {
         let fits = self.memory.pending == Some(ask);
         if fits {
             self.memory.pending = None;
-            if std::mem::take(&mut self.memory.user.asking) {
-                self.effects.push(Effect::UserAnswered);
-            }
         }
         fits
     }
@@ -189,13 +183,6 @@ impl<'a> Hand<'a> {
         self.memory.next = self.memory.next.saturating_add(1);
         self.memory.pending = Some(id);
         self.effects.push(Effect::Ask(Ask { id, intent }));
-    }
-
-    /// An ask that puts a question to the user.
-    pub(super) fn ask_user(&mut self, intent: Intent) {
-        self.effects.push(Effect::UserAsked);
-        self.ask(intent);
-        self.memory.user.asking = true;
     }
 
     pub(super) fn need(&mut self, need: Need) {

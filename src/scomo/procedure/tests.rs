@@ -71,8 +71,6 @@ struct World {
     report_late: bool,
     question: Option<Question<'static>>,
     ui: Option<bool>,
-    /// Questions put to the user, and answered.
-    users: (usize, usize),
     loss: Option<Loss>,
     asked: usize,
     notes: Vec<String>,
@@ -99,7 +97,6 @@ impl World {
             report_late: false,
             question: None,
             ui: None,
-            users: (0, 0),
             loss: None,
             asked: 0,
             notes: vec![],
@@ -180,14 +177,6 @@ impl World {
             }
             Effect::Learned(Fact::Ui(able)) => {
                 self.ui = Some(able);
-                None
-            }
-            Effect::UserAsked => {
-                self.users.0 += 1;
-                None
-            }
-            Effect::UserAnswered => {
-                self.users.1 += 1;
                 None
             }
             Effect::Learned(Fact::Inventory { inventory, whole: _ }) => {

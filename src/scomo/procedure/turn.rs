@@ -188,10 +188,6 @@ pub enum Effect {
     Need(Need),
     /// Store what was learnt of the device.
     Learned(Fact),
-    /// The ask that follows puts a question to the device's user: the answer takes its time.
-    UserAsked,
-    /// The question was answered, or will not be.
-    UserAnswered,
     /// A line for the job's history.
     Note(String),
     /// The device works on the Exec with this correlator and will report; the session may end. Comes again when a later session

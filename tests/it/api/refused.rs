@@ -74,6 +74,11 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
         (bad(&json!({ "kind": "inventory" })), vec!["/action misplaced_field", "/package misplaced_field"]),
         (bad(&json!({ "collect": ["tree"] })), vec!["/collect/0 unknown_value"]),
         (bad(&json!({ "collect_max_age": "3651d" })), vec!["/collect_max_age out_of_range"]),
+        (
+            bad(&json!({ "kind": "command" })),
+            vec!["/action misplaced_field", "/commands missing_field", "/package misplaced_field"],
+        ),
+        (bad(&json!({ "commands": [] })), vec!["/commands misplaced_field"]),
         (json!([]), vec![" wrong_type"]),
         (json!("request"), vec![" wrong_type"]),
     ]

@@ -138,6 +138,7 @@ on_each_database! {
             assert_eq!(end("dev-1"), ("succeeded", vec!["answered", "done"]));
             assert_eq!(end("dev-2"), ("declined", vec!["answered", "skipped"]));
             assert_eq!(ended.jobs["dev-2"]["result"]["items"][0]["value"], json!({ "answer": "no" }));
+            assert!(ended.states["dev-2"].iter().any(|state| state == "awaiting_user"), "{:?}", ended.states);
             // A refused question does not stop a Sequence.
             assert_eq!(end("dev-3"), ("failed", vec!["failed", if name == "Alone" { "skipped" } else { "done" }]));
             assert_eq!(ended.jobs["dev-3"]["result"]["class"], "incapable");
