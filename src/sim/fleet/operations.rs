@@ -76,7 +76,7 @@ impl Inner {
             backoff: profile.network.backoff,
             storage: profile.limits.storage,
             types: &profile.limits.types,
-            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().broke, true)),
+            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().done.broke, true)),
             consents: &consents,
             forced: &forced,
             tell: &tell,

@@ -241,9 +241,9 @@ impl Object {
         entry: &str,
         identifier: &str,
     ) -> Result<Option<Fate>, Refusal> {
-        let used = |uses: &Uses, at: &usize| uses.results.get(at).copied().unwrap_or(0);
+        let given = |uses: &Uses, at: &usize| uses.results.get(at).copied().unwrap_or(0);
         let wanted = self.profile.result.iter().enumerate().find(|(at, forced)| {
-            forced.concerns(operation, identifier) && forced.times.is_none_or(|times| used(uses, at) < times)
+            forced.concerns(operation, identifier) && forced.times.is_none_or(|times| given(uses, at) < times)
         });
         let mut fate = None;
         if let Some((at, forced)) = wanted {
