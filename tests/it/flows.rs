@@ -7,6 +7,7 @@ mod ends;
 mod events;
 mod faults;
 mod hostile;
+mod makes;
 mod operate;
 mod queue;
 mod refused;

@@ -102,8 +102,9 @@ impl Inner {
         let was_stored = outcome.is_ok();
         let code = slot.lock().device.complete(work, Some(outcome));
         self.tell(slot);
-        let failed = was_stored && code.is_none_or(|code| code >= 1300);
-        let report = if failed { InstallNotify::DEVICE_ABORTED } else { report };
+        // What never ends or leaves no trace is not reported anywhere.
+        let Some(code) = code else { return };
+        let report = if was_stored && code >= 1300 { InstallNotify::DEVICE_ABORTED } else { report };
         self.notify(slot, &profile, &transfer, notify.as_deref(), report).await;
     }
 

@@ -25,6 +25,8 @@ pub struct Scomo {
     pub operations: Vec<Operation>,
     /// Operations whose result is the Status of the Exec itself.
     pub sync: Vec<Operation>,
+    /// Whether their success is told by a plain 200 instead of the result code.
+    pub sync_plain: bool,
     /// Other spellings of node names, e.g. `Download = "download"`.
     pub names: BTreeMap<String, String>,
     /// Other spellings of operation nodes, e.g. `Deactivate = "Deactive"`.
@@ -68,6 +70,7 @@ impl Default for Scomo {
             fixed: Vec::new(),
             operations: Operation::ALL.to_vec(),
             sync: Vec::new(),
+            sync_plain: false,
             names: BTreeMap::new(),
             operation_names: BTreeMap::new(),
             operation_format: "null".to_owned(),

@@ -90,6 +90,8 @@ pub(in crate::sim) enum Verdict {
         identifier: String,
         /// What came of it.
         code: u16,
+        /// What the Exec is answered with.
+        status: u16,
     },
     /// 202: the result is reported later.
     Later(Work),
@@ -151,7 +153,10 @@ impl Object {
         };
         if self.scomo().sync.contains(&operation) {
             let report = self.end(tree, &work, None);
-            return Verdict::Done { operation, identifier: work.identifier, code: report.code };
+            let code = report.code;
+            let plain = self.scomo().sync_plain && (1200..1300).contains(&code);
+            let status = if plain { 200 } else { code };
+            return Verdict::Done { operation, identifier: work.identifier, code, status };
         }
         let (running, _) = operation.statuses();
         self.status(tree, &work.entry, running);
