@@ -12,6 +12,7 @@ use crate::sim::{
 /// The SCOMO object.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, and none depends on another")]
 pub struct Scomo {
     /// URI of its root.
     pub root: String,
