@@ -113,13 +113,19 @@ struct State {
     device: Device,
     talking: bool,
     working: bool,
+    done: Once,
     /// The last notification's `Idempotency-Key`.
     notification: Option<String>,
-    /// Whether the transfer that the profile breaks has been broken.
-    broke: bool,
     /// How many answers of the download server were made up.
     made_up: usize,
-    /// Whether the device has begun to ask for what its profile plans.
+}
+
+/// What happens once in a device's life.
+#[derive(Default)]
+struct Once {
+    /// The transfer that the profile breaks has been broken.
+    broke: bool,
+    /// The device has begun to ask for what its profile plans.
     begun: bool,
 }
 
@@ -288,8 +294,8 @@ fn make_devices(settings: &Settings, mint: &mut dyn Mint) -> Result<BTreeMap<Str
             let id = profile.id.fill(number);
             let own = profile.ways.pick(&seed, &id).unwrap_or(&profile);
             let device = Device::new(own, number, settings.server_id.clone(), &seed);
-            let (talking, working, broke, begun) = (false, false, false, false);
-            let state = State { device, talking, working, notification: None, broke, made_up: 0, begun };
+            let done = Once::default();
+            let state = State { device, talking: false, working: false, done, notification: None, made_up: 0 };
             if slots.insert(id.clone(), Arc::new(Slot(Mutex::new(state)))).is_some() {
                 return Err(Error::Twice { id });
             }

@@ -214,6 +214,9 @@ impl Profile {
         if !(0.0..=1.0).contains(&self.faults.loss) {
             return Err(("faults.loss", "is a probability, 0 to 1".to_owned()));
         }
+        if self.limits.chunk_results.is_some_and(|size| size < 16) {
+            return Err(("limits.chunk_results", "must be 16 or more".to_owned()));
+        }
         if self.network.tries == 0 {
             return Err(("network.tries", "must be 1 or more".to_owned()));
         }
@@ -315,6 +318,9 @@ mod tests {
             ("result = [{ refuse = 403, silent = 'done' }]", "never reported"),
             ("result = [{}]", "either"),
             ("report.shape = 'round'", "round"),
+            ("limits.chunk_results = 4", "16 or more"),
+            ("dialect.headers = { 'a b' = 'c' }", "HTTP headers"),
+            ("dialect.content_type = \"a\\nb\"", "HTTP header"),
         ] {
             let refused = refusal(&format!("[[device]]\nid = 'a'\n{text}"));
             assert!(refused.contains(wanted), "{text}: {refused}");

@@ -151,8 +151,8 @@ fn exec(id: u32, uri: &str) -> String {
 
 /// A prompt: options, text, choices.
 fn prompt(id: u32, code: u32, texts: &[&str]) -> String {
-    let items: String =
-        texts.iter().map(|text| format!("<Item><Data>{}</Data></Item>", text.replace('&', "&amp;"))).collect();
+    let item = |text: &&str| format!("<Item><Data>{}</Data></Item>", text.replace('&', "&amp;"));
+    let items = texts.iter().map(item).collect::<Vec<_>>().concat();
     format!("<Alert><CmdID>{id}</CmdID><Data>{code}</Data>{items}</Alert>")
 }
 

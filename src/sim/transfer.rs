@@ -76,7 +76,7 @@ impl Transfer<'_> {
         let first = self.open(&at).await?;
         if mime(&first) != descriptor::MIME {
             if !self.accepts(&mime(&first)) {
-                return Err(unwanted(mime(&first)));
+                return Err(unwanted(&mime(&first)));
             }
             let received = self.stream(&at, Some(first), None).await?;
             return Ok(Fetched { received, notify: None });
@@ -97,7 +97,7 @@ impl Transfer<'_> {
             return Err(failure(1404, InstallNotify::INSUFFICIENT_MEMORY, reason));
         }
         if !self.accepts(descriptor.types.first().map_or("", String::as_str)) {
-            return Err(unwanted(descriptor.types.join(", ")));
+            return Err(unwanted(&descriptor.types.join(", ")));
         }
         if !(self.consents)() {
             let reason = "the user does not want it".to_owned();
@@ -336,7 +336,7 @@ fn mismatch(reason: String) -> Failure {
     failure(1402, InstallNotify::ATTRIBUTE_MISMATCH, reason)
 }
 
-fn unwanted(mime: String) -> Failure {
+fn unwanted(mime: &str) -> Failure {
     failure(1413, InstallNotify::NON_ACCEPTABLE_CONTENT, format!("type {mime} is not supported"))
 }
 

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod hostile;
 mod inventory;
+mod makes;
 mod operate;
 mod queue;
 mod refused;

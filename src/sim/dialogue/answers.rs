@@ -12,17 +12,19 @@ pub(super) struct Outbound {
     pub(super) command: Command,
     /// The report or request that it carries, by its number.
     pub(super) notice: Option<u64>,
+    /// Whether nothing may follow it in its message: more of the same object comes in the next (DM 1.x sheet 4 no. 3).
+    pub(super) ends_message: bool,
 }
 
 impl Outbound {
     /// A command that carries no report.
     pub(super) const fn plain(command: Command) -> Self {
-        Self { command, notice: None }
+        Self { command, notice: None, ends_message: false }
     }
 
     /// An alert of the device's own.
     pub(super) fn notice((number, alert): (u64, Alert)) -> Self {
-        Self { command: Command::Alert(alert), notice: Some(number) }
+        Self { command: Command::Alert(alert), notice: Some(number), ends_message: false }
     }
 }
 

@@ -139,14 +139,14 @@ impl<'r> Run<'r> {
                 }
                 self.status_of(command, status, uri)
             }
-            Verdict::Done { operation, identifier, code } => {
-                let ran = device.log.exec(operation, &identifier, correlator, code);
+            Verdict::Done { operation, identifier, code, status } => {
+                let ran = device.log.exec(operation, &identifier, correlator, status);
                 if let Some(ran) = device.log.ran(ran) {
                     ran.code = Some(code);
                 }
                 let correlator = exec.correlator.clone();
                 device.events.push(Event::Executed { operation, identifier, correlator, code });
-                self.status_of(command, code, uri)
+                self.status_of(command, status, uri)
             }
             Verdict::Later(mut work) => {
                 work.ran = device.log.exec(work.operation, &work.identifier, correlator, 202);

@@ -17,7 +17,8 @@ impl Session {
             answers::number(&mut out.command, at.saturating_add(1));
         }
         let mut keep = device.profile.limits.commands_per_message.map_or(all.len(), |most| most.max(1) + head);
-        keep = keep.min(all.len());
+        let object = all.iter().position(|out| out.ends_message).map_or(all.len(), |at| at.saturating_add(1));
+        keep = keep.min(object).min(all.len());
         let mut message = self.message(device, &all, keep);
         while keep > head.saturating_add(1) && self.is_too_large(&message) {
             keep = keep.div_ceil(2).max(head.saturating_add(1));

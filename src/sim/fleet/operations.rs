@@ -76,7 +76,7 @@ impl Inner {
             backoff: profile.network.backoff,
             storage: profile.limits.storage,
             types: &profile.limits.types,
-            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().broke, true)),
+            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().done.broke, true)),
             consents: &consents,
             forced: &forced,
             tell: &tell,
@@ -102,8 +102,9 @@ impl Inner {
         let was_stored = outcome.is_ok();
         let code = slot.lock().device.complete(work, Some(outcome));
         self.tell(slot);
-        let failed = was_stored && code.is_none_or(|code| code >= 1300);
-        let report = if failed { InstallNotify::DEVICE_ABORTED } else { report };
+        // What never ends or leaves no trace is not reported anywhere.
+        let Some(code) = code else { return };
+        let report = if was_stored && code >= 1300 { InstallNotify::DEVICE_ABORTED } else { report };
         self.notify(slot, &profile, &transfer, notify.as_deref(), report).await;
     }
 

@@ -77,7 +77,7 @@ impl Inner {
     /// Lets a device ask for what its profile plans; what is asked at once is asked now. Waiting for later does not count as
     /// under way.
     pub(super) fn plan(self: &Arc<Self>, slot: &Arc<Slot>) {
-        if std::mem::replace(&mut slot.lock().begun, true) {
+        if std::mem::replace(&mut slot.lock().done.begun, true) {
             return;
         }
         for planned in slot.profile().ask.clone() {

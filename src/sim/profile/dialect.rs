@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// A device's own way of writing; the defaults are what the standard shows.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, and none depends on another")]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialect {

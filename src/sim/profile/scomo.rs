@@ -12,6 +12,7 @@ use crate::sim::{
 /// The SCOMO object.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, and none depends on another")]
 pub struct Scomo {
     /// URI of its root.
     pub root: String,
@@ -25,6 +26,8 @@ pub struct Scomo {
     pub operations: Vec<Operation>,
     /// Operations whose result is the Status of the Exec itself.
     pub sync: Vec<Operation>,
+    /// Whether their success is told by a plain 200 instead of the result code.
+    pub sync_plain: bool,
     /// Other spellings of node names, e.g. `Download = "download"`.
     pub names: BTreeMap<String, String>,
     /// Other spellings of operation nodes, e.g. `Deactivate = "Deactive"`.
@@ -68,6 +71,7 @@ impl Default for Scomo {
             fixed: Vec::new(),
             operations: Operation::ALL.to_vec(),
             sync: Vec::new(),
+            sync_plain: false,
             names: BTreeMap::new(),
             operation_names: BTreeMap::new(),
             operation_format: "null".to_owned(),

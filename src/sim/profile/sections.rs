@@ -161,6 +161,8 @@ pub struct Limits {
     pub types: Vec<String>,
     /// Commands in one message of the device, to make it split its packages; absent: as many as the server's `MaxMsgSize` takes.
     pub commands_per_message: Option<usize>,
+    /// Bytes of a value that one message carries; longer ones are sent in pieces. Absent: values are never cut.
+    pub chunk_results: Option<usize>,
 }
 
 impl Default for Limits {
@@ -172,6 +174,7 @@ impl Default for Limits {
             storage: 64 << 20,
             types: Vec::new(),
             commands_per_message: None,
+            chunk_results: None,
         }
     }
 }

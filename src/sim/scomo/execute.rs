@@ -90,6 +90,8 @@ pub(in crate::sim) enum Verdict {
         identifier: String,
         /// What came of it.
         code: u16,
+        /// What the Exec is answered with.
+        status: u16,
     },
     /// 202: the result is reported later.
     Later(Work),
@@ -151,7 +153,10 @@ impl Object {
         };
         if self.scomo().sync.contains(&operation) {
             let report = self.end(tree, &work, None);
-            return Verdict::Done { operation, identifier: work.identifier, code: report.code };
+            let code = report.code;
+            let plain = self.scomo().sync_plain && (1200..1300).contains(&code);
+            let status = if plain { 200 } else { code };
+            return Verdict::Done { operation, identifier: work.identifier, code, status };
         }
         let (running, _) = operation.statuses();
         self.status(tree, &work.entry, running);
@@ -241,9 +246,9 @@ impl Object {
         entry: &str,
         identifier: &str,
     ) -> Result<Option<Fate>, Refusal> {
-        let used = |uses: &Uses, at: &usize| uses.results.get(at).copied().unwrap_or(0);
+        let given = |uses: &Uses, at: &usize| uses.results.get(at).copied().unwrap_or(0);
         let wanted = self.profile.result.iter().enumerate().find(|(at, forced)| {
-            forced.concerns(operation, identifier) && forced.times.is_none_or(|times| used(uses, at) < times)
+            forced.concerns(operation, identifier) && forced.times.is_none_or(|times| given(uses, at) < times)
         });
         let mut fate = None;
         if let Some((at, forced)) = wanted {

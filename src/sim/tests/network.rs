@@ -57,7 +57,7 @@ fn watch_of(watch: &Arc<Watch>) -> Arc<dyn Observer> {
 
 impl Watch {
     /// Waits until so many such things have happened.
-    async fn until(&self, wanted: impl Fn(&Event) -> bool, times: usize) {
+    async fn until(&self, wanted: impl Fn(&Event) -> bool + Sync + Send, times: usize) {
         let seen = async {
             loop {
                 let news = self.1.notified();

@@ -63,10 +63,8 @@ fn states_can_be_texts_and_leaves_can_be_missing() {
         .concat(),
     );
     assert_eq!(bench.codes(), [200, 200, 404, 200, 200, 404, 1200]);
-    let formats = bench.sent.body.commands.iter().filter_map(|c| match c {
-        Command::Results(results) => results.items[0].meta.format.clone(),
-        _ => None,
-    });
+    let format = |c: &Command| if let Command::Results(r) = c { r.items[0].meta.format.clone() } else { None };
+    let formats = bench.sent.body.commands.iter().filter_map(format);
     assert_eq!(formats.collect::<Vec<_>>(), ["chr", "node", "node"]);
     assert_eq!(bench.results()[1], "ID/Name/Operations/State/Status");
     assert!(!bench.sent.body.commands.iter().any(|c| format!("{c:?}").contains("PkgIDRef")));

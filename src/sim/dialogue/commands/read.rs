@@ -19,11 +19,32 @@ impl Run<'_> {
         let codes: Vec<(&str, u16)> =
             read.iter().map(|(uri, r)| (*uri, r.as_ref().map_or_else(|e| *e, |_| 200))).collect();
         let code = self.statuses(command, &codes);
-        let found: Vec<Item> = read.into_iter().filter_map(|(_, r)| r.ok()).flatten().collect();
-        if !found.is_empty() {
-            self.out.push(answers::results(self.msg_ref, command, found));
+        let most = self.device.profile.limits.chunk_results.unwrap_or(usize::MAX);
+        let found = read.into_iter().filter_map(|(_, r)| r.ok()).flatten();
+        let (long, short): (Vec<Item>, Vec<Item>) = found.partition(|item| text(item).len() > most);
+        if !short.is_empty() {
+            self.out.push(answers::results(self.msg_ref, command, short));
+        }
+        for item in &long {
+            self.pieces(command, item, most);
         }
         code
+    }
+
+    /// Sends a value in pieces (DM 1.x sheet 4 no. 9).
+    fn pieces(&mut self, command: &Command, item: &Item, most: usize) {
+        let mut rest = text(item);
+        let mut size = Some(rest.len().to_string());
+        while !rest.is_empty() {
+            let (piece, after) = cut(rest, most);
+            rest = after;
+            let meta = Meta { size: size.take(), ..item.meta.clone() };
+            let more_data = !rest.is_empty();
+            let piece = Item { meta, data: Some(Data::Text(piece.to_owned())), more_data, ..item.clone() };
+            let mut out = answers::results(self.msg_ref, command, vec![piece]);
+            out.ends_message = more_data;
+            self.out.push(out);
+        }
     }
 
     fn read(&mut self, uri: &str) -> Result<Vec<Item>, Refusal> {
@@ -61,6 +82,19 @@ impl Run<'_> {
         };
         Ok(nodes.filter_map(item).collect())
     }
+}
+
+fn text(item: &Item) -> &str {
+    item.data.as_ref().and_then(Data::text).unwrap_or_default()
+}
+
+/// The first bytes of a text that fit, not within a character, and the rest.
+fn cut(text: &str, most: usize) -> (&str, &str) {
+    let mut at = most.min(text.len());
+    while !text.is_char_boundary(at) {
+        at = at.saturating_sub(1);
+    }
+    text.split_at_checked(at).unwrap_or((text, ""))
 }
 
 /// A node as Results carry it; nothing for bytes that the device keeps.
