@@ -44,6 +44,7 @@ pub mod protocol {
 
 /// What component management wants of a device, in intents.
 pub mod scomo {
+    pub mod device_request;
     pub mod inventory;
     pub mod object;
     pub mod operation;

@@ -271,6 +271,7 @@ impl Shared {
                 own: OwnLimits::default(),
                 wire: self.settings.device.limits,
                 policy: self.policy.clone(),
+                defaults: Defaults { deadline: self.settings.job.default_deadline },
                 tenant: Tenant::default(),
             },
             clock: Arc::clone(&self.clock),

@@ -17,15 +17,11 @@ use crate::{
     model::{
         clock::Timestamp,
         digest::Digest,
-        id::{Correlator, DeviceKey, JobId},
+        id::{DeviceKey, JobId},
         tree::Instance,
     },
-    protocol::dm1::{Event, GenericAlert},
-    scomo::{
-        inventory::Inventory,
-        outcome::{ReportItem, ResultCode, worst},
-        procedure::turn::Ending,
-    },
+    protocol::dm1::Event,
+    scomo::{inventory::Inventory, procedure::turn::Ending},
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -33,6 +29,8 @@ pub(super) struct Work {
     /// What may be taken up once the device has proved itself.
     candidate: Option<Moving>,
     job: Option<Moving>,
+    /// What the device asked for in this message and is not taken up yet.
+    asked: Vec<Moving>,
     /// Whether the job's procedure was told that a session is open.
     pub(super) started: bool,
     /// Another job may be ready: one came to its end in this message, or the first of the queue rests.
@@ -65,20 +63,21 @@ pub(super) enum Way<'a> {
     Came(&'a str),
     /// It is open already, for another job.
     GoesOn(&'a str),
+    /// The device asked for it there.
+    Asked(&'a str),
 }
 
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
 /// How far into a device's queue is looked for a job that is ready.
-const MOST_WAITING: u32 = 32;
-/// Among how many of a device's ended jobs a late report looks for its own.
-const MOST_ENDED: u32 = 32;
+pub(super) const MOST_WAITING: u32 = 32;
 
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
         Self {
             candidate: None,
             job: None,
+            asked: Vec::new(),
             started,
             freed: false,
             posted: None,
@@ -130,6 +129,40 @@ impl Work {
         self.job.as_ref().map(|job| job.row().id)
     }
 
+    /// Whether a job is in hand.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Puts a job forward to be taken up next.
+    pub(super) fn propose(&mut self, job: Moving) {
+        self.candidate = Some(job);
+        self.started = false;
+    }
+
+    /// Keeps a job that the device asked for until its turn comes.
+    pub(super) fn queue(&mut self, job: Moving) {
+        self.asked.push(job);
+    }
+
+    /// The jobs whose latest state is here and nowhere else.
+    pub(super) fn unstored(&self) -> impl Iterator<Item = &Moving> {
+        self.job.iter().chain(&self.asked)
+    }
+
+    /// Whether a job was ended or moved on in this message, so that its row is not what it was.
+    pub(super) fn is_written(&self, id: JobId) -> bool {
+        let is = |write: &Write| matches!(write, Write::JobPut(row) | Write::JobInsert(row) if row.id == id);
+        self.writes.iter().any(is)
+    }
+
+    /// The first of what the device asked for, if no stored job that is ready comes before it.
+    fn next_asked(&mut self) -> Option<Moving> {
+        let first = self.asked.first()?;
+        let later = self.candidate.as_ref().is_none_or(|stored| stored.row().priority < first.row().priority);
+        later.then(|| self.asked.remove(0))
+    }
+
     /// The writes of jobs, the roots, and the write of the inventory, if it was read.
     #[expect(clippy::type_complexity, reason = "taken apart at once by its only caller")]
     pub(super) fn into_parts(
@@ -137,8 +170,8 @@ impl Work {
         device: DeviceKey,
         now: Timestamp,
     ) -> Result<(Vec<Write>, Vec<Instance>, Option<Write>), store::Error> {
-        let Self { job, roots, inventory, learnt_inventory, mut writes, .. } = self;
-        if let Some(job) = job {
+        let Self { job, asked, roots, inventory, learnt_inventory, mut writes, .. } = self;
+        for job in job.into_iter().chain(asked) {
             writes.extend(job.writes(now, None)?);
         }
         let learnt = inventory.filter(|_| learnt_inventory);
@@ -164,8 +197,9 @@ impl Desk<'_> {
             (Way::Notified(name), _) => format!("session {name} answers a notification that is not this job's last"),
             (Way::Came(name), _) => format!("session {name} was opened by the device"),
             (Way::GoesOn(name), _) => format!("session {name} goes on with this job"),
+            (Way::Asked(name), _) => format!("session {name} takes up what the device asked for in it"),
         };
-        self.note(how);
+        self.heard(how);
         self.life(life::Event::SessionOpened);
         Ok(())
     }
@@ -177,90 +211,6 @@ impl Desk<'_> {
         }
         self.work.started = true;
         self.feed(Input::Started)
-    }
-
-    /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
-    pub(super) async fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
-        let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
-        let Some(first) = known.first() else { return Ok(()) };
-        let source = first.source.clone().unwrap_or_default();
-        let results: Vec<ReportItem> =
-            known.iter().filter_map(|item| ReportItem::parse(&item.data, item.target.as_deref())).collect();
-        let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
-        let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
-        let codes = codes.join(" ");
-        self.tale.add(Told::Report { source: source.clone(), codes: codes.clone() });
-        if let Some(correlator) = &correlator
-            && (self.is_late(correlator, &results).await? || self.is_early(correlator, &source, &results).await?)
-        {
-            return Ok(());
-        }
-        self.note(format!("the device reports {codes} for {source}"));
-        self.feed(Input::Report { correlator, source, results })
-    }
-
-    /// Whether a report is of a job that has ended: there it becomes history, and is told as a late result.
-    async fn is_late(&mut self, correlator: &Correlator, results: &[ReportItem]) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if let Some(ending) = Ending::reported(results).filter(|_| !self.is_written(id)) {
-                let event = life::Event::Finished(ending.into());
-                job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
-                self.work.writes.extend(job.writes(self.now, None)?);
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Whether a report is of a former attempt at a job that rests before its next one. A success cuts the rest short: the next
-    /// attempt begins by asking the device what is true already.
-    async fn is_early(
-        &mut self,
-        correlator: &Correlator,
-        source: &str,
-        results: &[ReportItem],
-    ) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if self.is_written(id) {
-                return Ok(true);
-            }
-            let (correlator, source) = (Some(correlator.clone()), source.to_owned());
-            let report = Input::Report { correlator, source, results: results.to_vec() };
-            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, report_late: false };
-            let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
-            job.record.procedure = procedure;
-            for effect in effects {
-                if let Effect::Note(text) = effect {
-                    job.note(self.now, text);
-                }
-            }
-            if worst(results).is_some_and(ResultCode::is_ok) {
-                let policy = &self.flow.settings.policy;
-                job.step(life::Event::Hurry, self.now, policy, false, self.mint.as_mut());
-                if self.work.job.is_none() {
-                    self.work.candidate = Some(job);
-                    self.work.started = false;
-                    let session = self.tale.session().to_owned();
-                    self.take_up(Way::GoesOn(&session))?;
-                    return Ok(true);
-                }
-            }
-            self.work.writes.extend(job.writes(self.now, None)?);
-            return Ok(true);
-        }
-        Ok(false)
     }
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
@@ -307,24 +257,18 @@ impl Desk<'_> {
             }
             let norm = self.device.device_id.normalised();
             for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-                if self.work.candidate.is_none() && !row.active && !self.is_written(row.id) {
+                if self.work.candidate.is_none() && !row.active && !self.work.is_written(row.id) {
                     self.work.offer_job(Some(row), Held::Unproven, self.flow, self.now).await?;
                 }
             }
             self.work.freed = false;
-            if self.work.candidate.is_none() {
-                return Ok(());
-            }
-            self.work.started = false;
+            let Some(job) = self.work.next_asked().or_else(|| self.work.candidate.take()) else { return Ok(()) };
+            self.work.propose(job);
             let session = self.tale.session().to_owned();
             self.take_up(Way::GoesOn(&session))?;
             self.start()?;
         }
         Ok(())
-    }
-
-    fn is_written(&self, id: JobId) -> bool {
-        self.work.writes.iter().any(|write| matches!(write, Write::JobPut(row) if row.id == id))
     }
 
     /// The session ends before the procedure did; `ours` if the fault is this service's.
@@ -349,6 +293,14 @@ impl Desk<'_> {
         let now = self.now;
         if let Some(job) = &mut self.work.job {
             job.note(now, text);
+        }
+    }
+
+    /// Adds what the device said to the history of the job in hand.
+    pub(super) fn heard(&mut self, text: impl Into<String>) {
+        let now = self.now;
+        if let Some(job) = &mut self.work.job {
+            job.heard(now, text);
         }
     }
 
@@ -403,7 +355,7 @@ impl Desk<'_> {
 }
 
 /// A job that can be read; one that cannot is left alone, so that it does not keep its device from all others.
-fn readable(row: JobRow) -> Option<Moving> {
+pub(super) fn readable(row: JobRow) -> Option<Moving> {
     let id = row.id;
     Moving::of(row)
         .map_err(|error| tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone"))

@@ -38,6 +38,9 @@ pub enum RefusalReason {
         /// The request's rule.
         rule: VersionRule,
     },
+    /// A device asked without naming a package, and this one is not offered for that.
+    #[error("it is not offered to devices that ask without naming a package")]
+    NotOnRequest,
     /// Its time has not come.
     #[error("it is not to be used before {at}")]
     NotBefore {

@@ -445,11 +445,8 @@ impl Owed {
                 vec![Self { code: first.code, ..plain }]
             }
             Some(_) => {
-                let each = |item: &OwedItem| Self {
-                    code: item.code,
-                    source_ref: item.source_ref.clone(),
-                    ..plain.clone()
-                };
+                let each =
+                    |item: &OwedItem| Self { code: item.code, source_ref: item.source_ref.clone(), ..plain.clone() };
                 self.items.iter().map(each).collect()
             }
         }

@@ -3,6 +3,8 @@
 //! The flow feeds [`Input`]s and carries out [`Effect`]s in their order. A `Need` is answered within the same message; an `Ask`
 //! goes to the dialogue, whose outcome comes back with its number. At most one ask is outstanding.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::errand::{Chosen, Mechanism, Package};
@@ -13,6 +15,7 @@ use crate::{
         tree::{Ask, AskId, Instance, Outcome},
     },
     scomo::{
+        device_request::Asker,
         inventory::Inventory,
         outcome::{ReportItem, ResultCode, worst},
     },
@@ -26,12 +29,16 @@ pub struct Quirks {
     pub roots: Vec<String>,
     /// What to put at PkgURL.
     pub alternate: Alternate,
+    /// Whose requests by generic alert are taken (SCOMO sheet 4.4); none by default.
+    pub requests: BTreeSet<Asker>,
+    /// How many of them become work in an hour, for each device.
+    pub requests_per_hour: u16,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
         let roots = crate::scomo::object::WELL_KNOWN_ROOTS.iter().map(|r| (*r).to_owned()).collect();
-        Self { roots, alternate: Alternate::Auto }
+        Self { roots, alternate: Alternate::Auto, requests: BTreeSet::new(), requests_per_hour: 6 }
     }
 }
 

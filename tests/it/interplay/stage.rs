@@ -76,6 +76,7 @@ impl Stage {
                 own: OwnLimits::default(),
                 wire: Limits::default(),
                 policy: policy.clone(),
+                defaults: Defaults::default(),
                 tenant: Tenant::default(),
             },
             clock: Arc::clone(&clock),

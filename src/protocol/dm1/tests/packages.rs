@@ -129,7 +129,9 @@ fn items_of_one_alert_with_different_codes_get_a_status_each() {
 #[test]
 fn what_is_said_of_an_item_can_be_changed_until_the_answer_is_built() {
     let item = |name: &str| {
-        format!("<Item><Source><LocURI>./{name}</LocURI></Source><Meta><Type>org.openmobilealliance.{name}</Type></Meta></Item>")
+        format!(
+            "<Item><Source><LocURI>./{name}</LocURI></Source><Meta><Type>org.openmobilealliance.{name}</Type></Meta></Item>"
+        )
     };
     for (amended, said) in [(vec![], vec![200, 200]), (vec![1], vec![200, 200, 202]), (vec![0, 1], vec![200, 202])] {
         let mut talk = Talk::admitted();

@@ -45,7 +45,8 @@ fn asked(mut root: Object<'_>) -> Option<(DeviceId, Wanted)> {
     let want = root.get("action").map_or(Some(Want::Install), |f| f.choice(&wants, &[]));
     let allow_downgrade = root.get("allow_downgrade").map_or(Some(false), |f| f.boolean());
     root.close();
-    Some((device?, Wanted { package: package.flatten(), want: want?, allow_downgrade: allow_downgrade? }))
+    let (package, on_request) = (package.flatten(), false);
+    Some((device?, Wanted { package, want: want?, allow_downgrade: allow_downgrade?, on_request }))
 }
 
 fn package(mut root: Object<'_>) -> Option<PackageWanted> {
