@@ -134,7 +134,8 @@ impl<'a> Desk<'a> {
             self.touched = true;
         }
         for event in events {
-            if !matches!(event, Event::Alert(_) | Event::Oddity(_)) {
+            // The device's facts come behind its alerts, and its class decides what it may ask for.
+            if !matches!(event, Event::Alert(_) | Event::Oddity(_) | Event::DevInfo(_) | Event::Abilities(_)) {
                 self.work_on_alerts().await?;
             }
             self.on(event, post)?;
