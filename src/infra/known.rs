@@ -1,8 +1,12 @@
 //! What a device's row keeps of what the device told, and the facts that follow from it.
 
+mod lacks;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use lacks::Lacks;
 
 use super::store::{
     self,
@@ -34,6 +38,8 @@ pub struct Known {
     pub user_agent: Option<String>,
     /// What it announced in its last session.
     pub abilities: Abilities,
+    /// What it said that it cannot do.
+    pub lacks: Lacks,
 }
 
 impl Known {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     job::retry::RetryRule,
     model::clock::{Timestamp, span},
+    scomo::outcome::Posted,
 };
 
 #[cfg(test)]
@@ -268,6 +269,13 @@ impl Life {
                 | State::Over(_),
                 _,
             ) => None,
+        }
+    }
+
+    /// Adds to its end, if it has come to it, what the device posted of its download.
+    pub(super) fn observe(&mut self, posted: Posted) {
+        if let State::Over(over) = &mut self.state {
+            over.result.notify = Some(posted);
         }
     }
 

@@ -11,7 +11,7 @@ pub use crate::scomo::procedure::{
 };
 use crate::{
     model::{clock::Mint, id::Correlator},
-    scomo::procedure::Scomo,
+    scomo::{operation::Operation, procedure::Scomo},
 };
 
 /// What a job does on its device.
@@ -71,6 +71,14 @@ impl Procedure {
     pub fn knows(&self, correlator: &Correlator) -> bool {
         match self {
             Self::Scomo(scomo) => scomo.knows(correlator),
+        }
+    }
+
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::Scomo(scomo) => scomo.operation(),
         }
     }
 

@@ -13,10 +13,13 @@ use super::{
     procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
-use crate::model::{
-    catalog::{Delivery, Manifest, PackageRef},
-    clock::Timestamp,
-    id::{ComponentId, RequestId, RequestSource},
+use crate::{
+    model::{
+        catalog::{Delivery, Manifest, PackageRef},
+        clock::Timestamp,
+        id::{ComponentId, RequestId, RequestSource},
+    },
+    scomo::outcome::Posted,
 };
 
 /// A job.
@@ -46,6 +49,9 @@ pub struct Record {
     /// The notification that is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<Notification>,
+    /// What the device posted of this attempt's download, held against the code that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Posted>,
     /// The last that was reported after its end, so that a repeat of it is not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<(Outcome, JobResult)>,
@@ -140,6 +146,7 @@ impl Record {
             tried: Vec::new(),
             selection: None,
             notification: None,
+            posted: None,
             late: None,
             said: None,
             history: History::default(),
@@ -149,7 +156,7 @@ impl Record {
     /// Moves its life on, and begins the next attempt where that follows. What is left to be done is told.
     #[must_use]
     pub fn step(mut self, event: life::Event, cx: &life::Cx<'_>) -> (Self, Vec<life::Effect>) {
-        let before = self.life.attempt();
+        let (before, over) = (self.life.attempt(), self.life.state().name().is_terminal());
         let Next { life, mut effects } = life::step(&self.life, event, cx);
         self.life = life;
         effects.retain(
@@ -159,6 +166,10 @@ impl Record {
             self.procedure = self.procedure.again();
             self.plan = Plan::default();
             self.notification = None;
+            self.posted = None;
+        }
+        if let Some(posted) = self.posted.filter(|_| !over) {
+            self.life.observe(posted);
         }
         (self, effects)
     }
@@ -219,6 +230,7 @@ impl Order {
                 },
                 allow_downgrade: *allow_downgrade,
                 on_request: *on_request,
+                env_refused: Vec::new(),
             }),
             Self::PackageOperation { .. } | Self::ComponentOperation { .. } => None,
         }

@@ -59,6 +59,9 @@ pub struct Wanted {
     /// Only packages that are offered on request (manifest, `on_request`).
     #[serde(default)]
     pub on_request: bool,
+    /// Target environments that the device has refused (result code 1413).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_refused: Vec<String>,
 }
 
 /// A package by name.
@@ -174,6 +177,9 @@ impl Search<'_> {
         self.wanted_version(&manifest.version)?;
         if self.wanted.on_request && !manifest.on_request {
             return Err(RefusalReason::NotOnRequest);
+        }
+        if let Some(env_type) = manifest.env_type.clone().filter(|env| self.wanted.env_refused.contains(env)) {
+            return Err(RefusalReason::EnvRefused { env_type });
         }
         if let Some(at) = manifest.not_before.filter(|at| *at > self.now) {
             return Err(RefusalReason::NotBefore { at });

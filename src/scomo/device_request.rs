@@ -94,9 +94,9 @@ impl Named {
         let id = PackageId::parse(words.next()?).ok()?;
         let version = match words.next() {
             None => None,
-            Some(text) => Some(match Version::parse(text) {
-                Ok(version) => VersionRule::exactly(&version),
-                Err(_) => VersionRule::parse(text).ok()?,
+            Some(text) => Some(match VersionRule::parse(text) {
+                Ok(rule) => rule,
+                Err(_) => VersionRule::exactly(&Version::parse(text).ok()?),
             }),
         };
         words.next().is_none().then_some(Self { id, version })

@@ -25,7 +25,7 @@ use self::{
     place::{Place, Work},
     turn::{Context, Effect, Ending, Input, Selected},
 };
-use super::{inventory::Inventory, outcome::ResultCode};
+use super::{inventory::Inventory, operation::Operation, outcome::ResultCode};
 use crate::model::{
     clock::Mint,
     id::Correlator,
@@ -143,6 +143,12 @@ impl Scomo {
     #[must_use]
     pub fn knows(&self, correlator: &Correlator) -> bool {
         self.memory.execs.contains(correlator)
+    }
+
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.stage.work().map(|work| work.operation)
     }
 
     /// Whether it has finished.

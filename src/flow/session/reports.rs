@@ -82,7 +82,7 @@ impl Desk<'_> {
             }
             let (correlator, source) = (Some(correlator.clone()), source.to_owned());
             let report = Input::Report { correlator, source, results: results.to_vec() };
-            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, report_late: false };
+            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, lacks: &[], report_late: false };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             for effect in effects {

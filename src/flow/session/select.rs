@@ -6,7 +6,7 @@ use super::desk::Desk;
 use crate::{
     job::{
         plan::{Choice, Step, Verdict as WayVerdict},
-        procedure::{Chosen, Package, Selected},
+        procedure::{Action, Chosen, Package, Selected},
         record::Order,
         selection::{Selection, Verdict, select},
     },
@@ -17,9 +17,10 @@ impl Desk<'_> {
     /// Answers a procedure that asks which package the device is to get.
     pub(super) fn select(&mut self) -> Selected {
         let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
-        let Some(wanted) = self.order().and_then(Order::wanted) else {
+        let Some(mut wanted) = self.order().and_then(Order::wanted) else {
             return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
         };
+        wanted.env_refused = self.known.lacks.env_types(self.now);
         // The inventory was read just before; DevDetail may be, once.
         let may_read: BTreeSet<FactSource> =
             facts.detail.is_none().then_some(FactSource::DevDetail).into_iter().collect();
@@ -53,10 +54,13 @@ impl Desk<'_> {
         let Some(manifest) = self.flow.catalogue.get(package) else {
             return Selected::Nothing { reasons: vec![format!("{package} was just taken out of the catalogue")] };
         };
-        let asked = match self.order() {
-            Some(Order::Download { delivery, .. }) => *delivery,
-            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => Delivery::Auto,
+        let (asked, action) = match self.order() {
+            Some(Order::Download { delivery, action, .. }) => (*delivery, *action),
+            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => {
+                (Delivery::Auto, Action::Install)
+            }
         };
+        let lacks = self.known.lacks.operations(self.now);
         let excerpt = Package::from(&manifest);
         let choice = Choice {
             asked,
@@ -66,6 +70,8 @@ impl Desk<'_> {
             detail: facts.detail.as_ref(),
             alternate: self.class.scomo.alternate,
             tried: self.work.tried(),
+            action,
+            lacks: &lacks,
         };
         match choice.make() {
             WayVerdict::Go { way, reason } => {

@@ -6,7 +6,7 @@ use super::{Sessions, Trouble, desk::Desk, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
-        store::{self, Json, Write, device::InventoryRow, job::JobRow},
+        store::{self, Json, Write, device::InventoryRow, grant::GrantRow, job::JobRow},
     },
     job::{
         life::{self, StateName},
@@ -21,7 +21,7 @@ use crate::{
         tree::Instance,
     },
     protocol::dm1::Event,
-    scomo::{inventory::Inventory, procedure::turn::Ending},
+    scomo::{inventory::Inventory, operation::Operation, procedure::turn::Ending},
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -35,8 +35,10 @@ pub(super) struct Work {
     pub(super) started: bool,
     /// Another job may be ready: one came to its end in this message, or the first of the queue rests.
     freed: bool,
-    /// Install-notify of the job's last grant.
-    posted: Option<u16>,
+    /// The install-notifies for the job's last grant.
+    pub(super) posted: Vec<u16>,
+    /// The operation that the job is or was at.
+    operation: Option<Operation>,
     pub(super) roots: Vec<Instance>,
     pub(super) inventory: Option<Inventory>,
     learnt_inventory: bool,
@@ -80,7 +82,8 @@ impl Work {
             asked: Vec::new(),
             started,
             freed: false,
-            posted: None,
+            posted: Vec::new(),
+            operation: None,
             roots,
             inventory,
             learnt_inventory: false,
@@ -105,9 +108,10 @@ impl Work {
             self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
+        self.posted.clear();
         if moving.record.plan.steps.iter().any(|step| matches!(step.chosen.way, Delivery::Alternate(_))) {
             let grants = flow.store.grants_of(id).await?;
-            self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
+            self.posted = grants.last().map(GrantRow::notified).unwrap_or_default();
         }
         match held {
             Held::Unproven => self.candidate = Some(moving),
@@ -129,6 +133,11 @@ impl Work {
         self.job.as_ref().map(|job| job.row().id)
     }
 
+    /// The operation that the job in hand is or was at.
+    pub(super) const fn operation(&self) -> Option<Operation> {
+        self.operation
+    }
+
     /// Whether a job is in hand.
     pub(super) const fn is_busy(&self) -> bool {
         self.job.is_some()
@@ -138,6 +147,7 @@ impl Work {
     pub(super) fn propose(&mut self, job: Moving) {
         self.candidate = Some(job);
         self.started = false;
+        self.posted.clear();
     }
 
     /// Keeps a job that the device asked for until its turn comes.
@@ -215,14 +225,17 @@ impl Desk<'_> {
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
+        let lacks = self.known.lacks.operations(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
                 quirks: &self.class.scomo,
+                lacks: &lacks,
                 report_late: job.record.life.report_late(self.now),
             };
+            self.work.operation = job.record.procedure.operation();
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             let mut asks = Vec::new();
@@ -262,8 +275,12 @@ impl Desk<'_> {
                 }
             }
             self.work.freed = false;
-            let Some(job) = self.work.next_asked().or_else(|| self.work.candidate.take()) else { return Ok(()) };
-            self.work.propose(job);
+            if let Some(job) = self.work.next_asked() {
+                self.work.propose(job);
+            } else if self.work.candidate.is_none() {
+                return Ok(());
+            }
+            self.work.started = false;
             let session = self.tale.session().to_owned();
             self.take_up(Way::GoesOn(&session))?;
             self.start()?;
@@ -338,11 +355,12 @@ impl Desk<'_> {
 
     /// The procedure is over: so is the job, or this attempt at it.
     fn finish(&mut self, ending: Ending) -> Result<(), Trouble> {
+        self.learn_from(&ending);
         let Some(mut job) = self.work.job.take() else { return Ok(()) };
         if let Some(step) = job.record.plan.steps.first()
             && let Ending::Failed(failure) = &ending
         {
-            let tried = Tried::new(step.chosen.way, failure, self.work.posted);
+            let tried = Tried::new(step.chosen.way, failure, self.work.posted.last().copied());
             job.record.tried.push(tried);
         }
         job.step(life::Event::Finished(ending.into()), self.now, &self.flow.settings.policy, false, self.mint.as_mut());

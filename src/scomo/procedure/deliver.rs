@@ -29,7 +29,8 @@ pub(super) fn chosen(place: Place, inventory: &Inventory, chosen: Chosen, hand: 
         return hand.already();
     }
     let held = inventory.package(&pkg_id).filter(|entry| !distrusted && is_whole(entry));
-    match (held, installing(action), way) {
+    let install = installing(action).filter(|operation| !hand.cx.lacks.contains(operation));
+    match (held, install, way) {
         (Some(entry), Some(operation), _) => {
             hand.note(format!("the device already holds {pkg_id}: it is installed from there"));
             let work = Work::new(place, goal, operation, entry.node.clone());

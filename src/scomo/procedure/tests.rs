@@ -50,6 +50,7 @@ struct World {
     selected: Option<Selected>,
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
+    lacks: Vec<crate::scomo::operation::Operation>,
     report_late: bool,
     loss: Option<Loss>,
     asked: usize,
@@ -68,6 +69,7 @@ impl World {
             way: Way::Direct,
             selected: None,
             never_content: false,
+            lacks: vec![],
             report_late: false,
             loss: None,
             asked: 0,
@@ -102,7 +104,7 @@ impl World {
 
     fn advance(&mut self, input: Input) -> Vec<Effect> {
         let quirks = Quirks::default();
-        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late };
+        let cx = Context { roots: &self.roots, quirks: &quirks, lacks: &self.lacks, report_late: self.report_late };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();
         self.procedure = serde_json::from_str(&stored).unwrap();

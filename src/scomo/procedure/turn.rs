@@ -17,6 +17,7 @@ use crate::{
     scomo::{
         device_request::Asker,
         inventory::Inventory,
+        operation::Operation,
         outcome::{ReportItem, ResultCode, worst},
     },
 };
@@ -62,6 +63,8 @@ pub struct Context<'a> {
     pub roots: &'a [Instance],
     /// The device class's settings.
     pub quirks: &'a Quirks,
+    /// Operations that the device said it does not implement: they are not taken where there is another way.
+    pub lacks: &'a [Operation],
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
     pub report_late: bool,
 }

@@ -125,7 +125,7 @@ async fn a_request_whose_message_ends_the_job_in_hand_is_taken_up_in_that_messag
 #[tokio::test]
 async fn a_package_is_asked_for_by_name_and_a_vendors_own_data_names_none() {
     for (data, package, on_request) in [
-        ("org.example.hello@1.0.0", json!({ "id": "org.example.hello", "version": "=1.0.0" }), Value::Null),
+        ("org.example.hello@1.0.0", json!({ "id": "org.example.hello", "version": "1.0.0" }), Value::Null),
         ("com.vendor.unheard-of", json!({ "id": "com.vendor.unheard-of" }), Value::Null),
         ("1", Value::Null, json!(true)),
         ("", Value::Null, json!(true)),
@@ -149,7 +149,7 @@ async fn an_operation_node_asks_for_that_operation() {
         (
             "./SCM/Inventory/Delivered/X1/Operations/Remove",
             json!({ "kind": "package_operation", "operation": "remove",
-            "package": { "id": "org.example.hello", "version": "=1.1.0" },
+            "package": { "id": "org.example.hello", "version": "1.1.0" },
             "pkg_ids": ["org.example.hello@1.1.0", "org.example.hello"] }),
         ),
         (

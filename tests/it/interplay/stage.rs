@@ -211,6 +211,7 @@ impl Stage {
 
     /// The device opens a session, with more commands in its first message.
     pub(super) async fn open(&self, session: &str, more: &str) -> Message {
+        self.db.clock.forward(Duration::from_millis(1));
         let reply = self.post(&first(session, "pw", more), None).await;
         read(&reply)
     }
@@ -223,6 +224,7 @@ impl Stage {
     /// The same with more commands in its message.
     pub(super) async fn refuse_with(&self, asked: &Message, more: &str) -> Reply {
         let sid = asked.header.resp_uri.as_deref().and_then(|uri| uri.split_once('?')).map(|(_, query)| query);
+        self.db.clock.forward(Duration::from_millis(1));
         self.post(&refusal(asked, more), sid).await
     }
 
