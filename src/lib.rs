@@ -60,6 +60,7 @@ pub mod job {
     pub mod record;
     pub mod retry;
     pub mod selection;
+    pub mod why;
 }
 
 /// What others see.

@@ -232,6 +232,18 @@ impl Life {
         self.attempt
     }
 
+    /// How many notifications stayed without an answer, and sessions broke, in a row.
+    #[must_use]
+    pub const fn troubles(&self) -> u32 {
+        self.troubles
+    }
+
+    /// Whether the device is asked to come.
+    #[must_use]
+    pub const fn notify(&self) -> Notify {
+        self.notify
+    }
+
     /// Whether an Exec was sent whose end is unknown.
     #[must_use]
     pub const fn exec_outstanding(&self) -> bool {

@@ -94,10 +94,11 @@ impl Desk<'_> {
     /// Works on what the alerts so far have brought.
     pub(super) async fn work_on_alerts(&mut self) -> Result<(), Trouble> {
         for heard in std::mem::take(&mut self.alerts.heard) {
-            self.report(heard).await?;
+            // Boxed, as is the next: messages with alerts are few, and the others need not be as large as these.
+            Box::pin(self.report(heard)).await?;
         }
         for wished in std::mem::take(&mut self.alerts.wished) {
-            self.asked(wished).await?;
+            Box::pin(self.asked(wished)).await?;
         }
         Ok(())
     }

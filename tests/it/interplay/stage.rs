@@ -206,7 +206,7 @@ impl Stage {
             auth: [None, None],
             query: sid,
         };
-        self.sessions.take(&post).await
+        Box::pin(self.sessions.take(&post)).await
     }
 
     /// The device opens a session, with more commands in its first message.
@@ -266,9 +266,9 @@ fn read_classes(text: &str) -> Classes {
 
 /// The Status of the device's command of this number.
 pub(super) fn status(message: &Message, number: &str) -> Vec<u16> {
-    let code = |command: &Command| match command {
-        Command::Status(status) if status.cmd_ref == number => status.data.parse().ok(),
-        _ => None,
+    let code = |command: &Command| {
+        let Command::Status(status) = command else { return None };
+        (status.cmd_ref == number).then(|| status.data.parse().ok())?
     };
     message.body.commands.iter().filter_map(code).collect()
 }

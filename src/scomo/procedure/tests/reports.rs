@@ -194,16 +194,21 @@ fn t_rpt_1_to_4_the_status_of_the_exec_may_be_the_whole_answer() {
             world.way = way;
             let ending = world.session([]);
             assert_eq!(world.awaited, None, "{manner:?}: no report is awaited");
-            match ending.unwrap() {
+            let found = match ending.unwrap() {
                 Ending::Succeeded { code: found, .. } => {
-                    assert_eq!((found.map(ResultCode::number), device_code), (code, None), "{manner:?}");
-                    assert!(code.is_none_or(|code| ResultCode::new(code).is_ok()), "{manner:?}");
+                    assert!(found.is_none_or(ResultCode::is_ok), "{manner:?}");
+                    (found, None)
                 }
                 Ending::Failed(failure) => {
-                    assert_eq!((failure.code.map(ResultCode::number), failure.device_code), (code, device_code));
+                    assert!(!failure.code.is_some_and(ResultCode::is_ok), "{manner:?}");
+                    (failure.code, failure.device_code)
                 }
-                other => panic!("{manner:?}: {other:?}"),
-            }
+                other @ (Ending::AlreadyDone
+                | Ending::Declined { .. }
+                | Ending::NotApplicable { .. }
+                | Ending::InDoubt { .. }) => panic!("{manner:?}: {other:?}"),
+            };
+            assert_eq!((found.0.map(ResultCode::number), found.1), (code, device_code), "{manner:?}");
         }
     }
 }
