@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     contract::{
         accept::{Accepted, Defaults, NewJob, accept, fan_out},
-        problem::{Code, Problem},
+        problem::{Code, Fault, Problem},
         request::{Request, Work},
     },
     infra::{
@@ -140,6 +140,10 @@ impl Intake {
         let Incoming { tenant, caller, body } = incoming;
         let now = self.clock.now();
         let request = Request::read(&body, &caller, now).map_err(refused)?;
+        if request.source == RequestSource::device() {
+            let detail = "`device` is the source of what devices ask for themselves";
+            return Err(refused(Problem::invalid(vec![Fault::new("/source", Code::UnknownValue, detail)])));
+        }
         let digest = request.digest();
         if let Some(row) = self.store.request_by_id(&tenant, &request.source, &request.request_id).await? {
             return if row.digest == digest { Ok(Err(receipt(&row))) } else { Err(refused(conflict(&request))) };
