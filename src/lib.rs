@@ -45,6 +45,7 @@ pub mod protocol {
 
 /// What component management wants of a device, in intents.
 pub mod scomo {
+    pub mod device_request;
     pub mod inventory;
     pub mod object;
     pub mod operation;
@@ -61,6 +62,7 @@ pub mod job {
     pub mod record;
     pub mod retry;
     pub mod selection;
+    pub mod why;
 }
 
 /// What others see.

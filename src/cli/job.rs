@@ -1,4 +1,4 @@
-//! `scomo job`: list, show, cancel.
+//! `scomo job`: list, show, why, cancel.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -17,6 +17,9 @@ pub(super) enum Command {
     /// Show one job: its state, its result, and how it got there
     #[command(after_help = "Example:\n  scomo job show 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
     Show(Name),
+    /// Say what one job waits for, what its device said last, and what happens next
+    #[command(after_help = "Example:\n  scomo job why 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Why(Name),
     /// Stop one job
     #[command(after_help = "Example:\n  scomo job cancel 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
     Cancel(Name),
@@ -79,6 +82,7 @@ impl Command {
         match self {
             Self::List(list) => list.run(output).await,
             Self::Show(name) => name.show(output).await,
+            Self::Why(name) => name.why(output).await,
             Self::Cancel(name) => name.cancel(output).await,
         }
     }
@@ -133,6 +137,22 @@ impl Name {
         notes
             .map(|note| format!("  {}  {}", cell(note, "/at"), cell(note, "/text")))
             .try_for_each(|note| output.line(&note))
+    }
+
+    async fn why(self, output: Output) -> Result<(), Failure> {
+        let why = Client::new(self.connection)?.get(&["jobs", &self.job_id, "why"], &[]).await?;
+        if output.json() {
+            return output.value(&why);
+        }
+        output.line(&format!("{}: {}", cell(&why, "/state"), cell(&why, "/why")))?;
+        for (name, member) in [("The device said", "/device_said"), ("Next", "/next")] {
+            let (text, at) = (cell(&why, &format!("{member}/text")), cell(&why, &format!("{member}/at")));
+            let name = if at.is_empty() { name.to_owned() } else { format!("{name}, {at}") };
+            if !text.is_empty() {
+                output.line(&format!("{name}: {text}."))?;
+            }
+        }
+        Ok(())
     }
 
     async fn cancel(self, output: Output) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Events, as they go out: CloudEvents 1.0, structured JSON (contract "Events").
 
+mod device;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 mod inventory;
 
+pub use device::DeviceAlert;
 pub use inventory::{DeviceInventory, InventoryView};
 
 use super::problem::Problem;
@@ -36,7 +39,7 @@ pub enum EventType {
     JobProgress,
     /// A result came after a job's end.
     JobLateResult,
-    /// An authenticated generic alert.
+    /// An authenticated generic alert or client event.
     DeviceAlert,
     /// A device's inventory was read.
     DeviceInventory,
@@ -74,6 +77,8 @@ pub enum Data {
     JobLateResult(LateResult),
     /// [`EventType::DeviceInventory`].
     DeviceInventory(Box<DeviceInventory>),
+    /// [`EventType::DeviceAlert`].
+    DeviceAlert(DeviceAlert),
 }
 
 /// Data of `scomo.request.accepted`.
@@ -273,11 +278,12 @@ impl Data {
             Self::RequestCompleted(_) => EventType::RequestCompleted,
             Self::Job(job) => EventType::Job(job.state),
             Self::JobLateResult(_) => EventType::JobLateResult,
+            Self::DeviceAlert(_) => EventType::DeviceAlert,
             Self::DeviceInventory(_) => EventType::DeviceInventory,
         }
     }
 
-    /// The id of the job, of the request, as the sender calls that, or of the device; absent for a refused request whose id could
+    /// The id of the job, of the request, as its sender calls that, or of the device; absent for a refused request whose id could
     /// not be read.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
@@ -289,6 +295,7 @@ impl Data {
             Self::Job(data) => Some(data.job_id.to_string()),
             Self::JobLateResult(data) => Some(data.job.job_id.to_string()),
             Self::DeviceInventory(data) => Some(data.device.to_string()),
+            Self::DeviceAlert(data) => Some(data.device.to_string()),
         }
     }
 
@@ -301,6 +308,7 @@ impl Data {
             Self::Job(data) => json!(data),
             Self::JobLateResult(data) => json!(data),
             Self::DeviceInventory(data) => json!(data),
+            Self::DeviceAlert(data) => json!(data),
         }
     }
 
@@ -311,7 +319,7 @@ impl Data {
             | Self::RequestConflict(_)
             | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
             Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
-            Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
+            Self::DeviceAlert(_) | Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
         }
     }
 }

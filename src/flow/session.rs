@@ -9,11 +9,15 @@
 //! Nothing is kept between two messages but in the store: any replica may take the next one. Of two that take the same message,
 //! the one that commits second finds it answered and gives the stored answer.
 
+mod alert;
 mod answer;
+mod ask;
 mod desk;
 mod grant;
+mod lesson;
 mod post;
 mod question;
+mod reports;
 mod select;
 mod stock;
 mod tale;
@@ -28,7 +32,7 @@ use self::{
     desk::Desk,
 };
 use crate::{
-    contract::class::Classes,
+    contract::{accept::Defaults, class::Classes},
     infra::{
         catalogue::Catalogue,
         depot::Depot,
@@ -45,7 +49,6 @@ use crate::{
         id::{DeviceId, DmSessionId, SessionKey, Tenant},
     },
     protocol::dm1::{Context, Machine, OwnLimits, Quirks, ServerIdentity, Violation},
-    scomo::outcome::is_operation_complete,
     wire::syncml::{Message, limits::Limits, xml},
 };
 
@@ -68,6 +71,8 @@ pub struct Settings {
     pub inventories: u32,
     /// The installation's patience with jobs.
     pub policy: Policy,
+    /// What a request of a device gets, which leaves all open.
+    pub defaults: Defaults,
     /// Whose devices speak here.
     pub tenant: Tenant,
 }
@@ -241,7 +246,7 @@ impl Sessions {
             limits: self.settings.own,
             server: &self.settings.server,
             resp_uri,
-            known_alert: is_operation_complete,
+            known_alert: alert::is_known,
             expected: &[],
         }
     }

@@ -1,8 +1,12 @@
 //! What a device's row keeps of what the device told, and the facts that follow from it.
 
+mod lacks;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use lacks::Lacks;
 
 use super::store::{
     self,
@@ -37,6 +41,8 @@ pub struct Known {
     /// Whether it can ask its user, as it has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ui: Option<bool>,
+    /// What it said that it cannot do.
+    pub lacks: Lacks,
     /// It was looked at and has no SCOMO management object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rootless: Option<Rootless>,

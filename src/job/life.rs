@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     job::{command::Item, retry::RetryRule},
     model::clock::{Timestamp, span},
+    scomo::outcome::Posted,
 };
 
 #[cfg(test)]
@@ -238,6 +239,18 @@ impl Life {
         self.attempt
     }
 
+    /// How many notifications stayed without an answer, and sessions broke, in a row.
+    #[must_use]
+    pub const fn troubles(&self) -> u32 {
+        self.troubles
+    }
+
+    /// Whether the device is asked to come.
+    #[must_use]
+    pub const fn notify(&self) -> Notify {
+        self.notify
+    }
+
     /// Whether an Exec was sent whose end is unknown.
     #[must_use]
     pub const fn exec_outstanding(&self) -> bool {
@@ -275,6 +288,13 @@ impl Life {
                 | State::Over(_),
                 _,
             ) => None,
+        }
+    }
+
+    /// Adds to its end, if it has come to it, what the device posted of its download.
+    pub(super) fn observe(&mut self, posted: Posted) {
+        if let State::Over(over) = &mut self.state {
+            over.result.notify = Some(posted);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
         device::{Abilities, DevDetail},
     },
     scomo::{
+        operation::Operation,
         outcome::ResultCode,
         procedure::{
             errand::{Action, Chosen, Mechanism, Package, Way},
@@ -83,6 +84,17 @@ impl Tried {
     }
 }
 
+/// The primitive that brings a package to an end on a way; none where writing the bytes is all there is to do.
+#[must_use]
+pub const fn primitive(way: Way, action: Action) -> Option<Operation> {
+    match (way, action) {
+        (Way::Alternate(_), action) => Some(Operation::fetching(action)),
+        (Way::Direct, Action::Deliver) => None,
+        (Way::Direct, Action::Install) => Some(Operation::Install),
+        (Way::Direct, Action::InstallInactive) => Some(Operation::InstallInactive),
+    }
+}
+
 /// What the choice of a way looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
@@ -102,6 +114,10 @@ pub struct Choice<'a> {
     pub alternate: Alternate,
     /// Earlier attempts of this job, oldest first.
     pub tried: &'a [Tried],
+    /// The end wanted.
+    pub action: Action,
+    /// Primitives that the device said it does not implement (1411). They close a way unless the request names it.
+    pub lacks: &'a [Operation],
 }
 
 /// The way chosen, with the reason as a sentence to keep on the job.
@@ -137,6 +153,33 @@ impl Choice<'_> {
     /// large object, else alternate; what earlier attempts showed to be closed is avoided.
     #[must_use]
     pub fn make(&self) -> Verdict {
+        match (self.lacked(Way::Direct), self.lacked(Way::Alternate(Mechanism::Package))) {
+            (None, None) => self.open(),
+            (Some(install), None) => self.alternate(&format!("the device does not implement {install} (1411)")),
+            (None, Some(fetch)) => match self.direct() {
+                Direct::Open(why) => {
+                    go(Way::Direct, format!("direct, as the device does not implement {fetch} (1411), and {why}"))
+                }
+                Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
+                Direct::Closed(why) => {
+                    let reason = format!("the device does not implement {fetch} (1411), and {why}");
+                    Verdict::Impossible { reason }
+                }
+            },
+            (Some(install), Some(fetch)) => {
+                let reason = format!("the device implements neither {install} nor {fetch} (1411)");
+                Verdict::Impossible { reason }
+            }
+        }
+    }
+
+    /// The primitive of this way, if the device lacks it and the request leaves the way open.
+    fn lacked(&self, way: Way) -> Option<&'static str> {
+        let primitive = primitive(way, self.action).filter(|operation| self.lacks.contains(operation));
+        primitive.filter(|_| self.asked == Delivery::Auto).map(Operation::node_name)
+    }
+
+    fn open(&self) -> Verdict {
         match if self.asked == Delivery::Auto { self.manifest } else { self.asked } {
             Delivery::Alternate => self.alternate("alternate download is asked for"),
             Delivery::Direct => match self.direct() {
@@ -256,6 +299,8 @@ mod tests {
             may_ask: true,
             alternate: Alternate::Auto,
             tried: &[],
+            action: Action::Install,
+            lacks: &[],
         }
     }
 
@@ -333,6 +378,28 @@ mod tests {
         let full = [tried(DESCRIPTOR, Some(1404), None, FailureClass::Client)];
         assert_eq!(with(Alternate::Auto, &full), Some(DESCRIPTOR));
         assert_eq!(with(Alternate::Package, &[]), Some(PACKAGE));
+    }
+
+    #[test]
+    fn a_primitive_that_a_device_lacks_closes_its_way_unless_the_request_names_it() {
+        let (small, large) = (package(100), package(262_144));
+        let fetch = [Operation::DownloadInstall];
+        let preferred = Choice { manifest: Delivery::Alternate, lacks: &fetch, ..choice(&small) };
+        assert_eq!(way(&preferred.make()), Some(Way::Direct));
+        assert_eq!(way(&Choice { asked: Delivery::Alternate, ..preferred }.make()), Some(DESCRIPTOR));
+        assert_eq!(way(&Choice { action: Action::Deliver, ..preferred }.make()), Some(DESCRIPTOR), "another primitive");
+        let lacks = [Operation::Install];
+        assert_eq!(way(&Choice { lacks: &lacks, ..choice(&small) }.make()), Some(DESCRIPTOR));
+        assert_eq!(way(&Choice { lacks: &lacks, action: Action::Deliver, ..choice(&small) }.make()), Some(Way::Direct));
+        let both = [Operation::DownloadInstall, Operation::Install];
+        let detail = DevDetail { lrgobj: Some(false), ..DevDetail::default() };
+        for stuck in [
+            Choice { lacks: &both, ..choice(&small) },
+            Choice { lacks: &fetch, detail: Some(&detail), ..choice(&large) },
+        ] {
+            let Verdict::Impossible { reason } = stuck.make() else { panic!() };
+            assert!(reason.contains("1411"), "{reason}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use crate::scomo::procedure::{
 use crate::{
     job::command::{Commands, Item, Run},
     model::{clock::Mint, id::Correlator},
-    scomo::procedure::Scomo,
+    scomo::{operation::Operation, procedure::Scomo},
 };
 
 /// What a job does on its device.
@@ -110,6 +110,15 @@ impl Procedure {
         match self {
             Self::Scomo(scomo) => scomo.knows(correlator),
             Self::Command(run) => run.knows(correlator),
+        }
+    }
+
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::Scomo(scomo) => scomo.operation(),
+            Self::Command(_) => None,
         }
     }
 

@@ -33,7 +33,7 @@ mod tests;
 
 pub use account::{Account, AccountChange, NewNonce, Nonces, Scheme};
 pub use answer::{Answer, Slot, WrongBytes};
-pub use event::{AlertItem, Ending, Event, GenericAlert, Step, Violation};
+pub use event::{AlertItem, Ending, Event, GenericAlert, Receipt, Step, Violation};
 pub use machine::Machine;
 pub use quirks::{Quirks, ResyncNonce, SizePlace, SizeUnit};
 

@@ -28,7 +28,7 @@ use self::{
     place::Work,
     turn::{Context, Effect, Ending, Input, Selected},
 };
-use super::outcome::ResultCode;
+use super::{operation::Operation, outcome::ResultCode};
 use crate::model::{
     clock::Mint,
     id::Correlator,
@@ -150,6 +150,12 @@ impl Scomo {
     #[must_use]
     pub fn knows(&self, correlator: &Correlator) -> bool {
         self.memory.execs.contains(correlator)
+    }
+
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.stage.work().map(|work| work.operation)
     }
 
     /// Whether it has finished.

@@ -272,6 +272,7 @@ impl Shared {
                 wire: self.settings.device.limits,
                 inventories: self.settings.retention.inventories,
                 policy: self.policy.clone(),
+                defaults: Defaults { deadline: self.settings.job.default_deadline },
                 tenant: Tenant::default(),
             },
             clock: Arc::clone(&self.clock),

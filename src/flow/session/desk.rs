@@ -3,6 +3,7 @@
 
 use super::{
     Header, Post, Reply, Sessions, Trouble,
+    alert::Alerts,
     answer::{self, Kept, Stored},
     stock::Stock,
     tale::{Tale, Told},
@@ -21,7 +22,7 @@ use crate::{
         clock::{Mint, Timestamp},
         id::SessionKey,
     },
-    protocol::dm1::{Account, Answer, Context, Ending, Event, Machine, Step},
+    protocol::dm1::{Account, Answer, Context, Ending, Event, Machine, Receipt, Step},
     wire::syncml::Message,
 };
 
@@ -48,6 +49,8 @@ pub(super) struct Desk<'a> {
     opened: bool,
     /// It is over, whatever the dialogue still says.
     outcome: Option<&'static str>,
+    /// What the message's alerts have brought.
+    pub(super) alerts: Alerts,
     /// What is to be told once it is committed.
     pub(super) tale: Tale,
 }
@@ -116,6 +119,7 @@ impl<'a> Desk<'a> {
             bereft,
             opened: false,
             outcome: None,
+            alerts: Alerts::default(),
             tale,
         })
     }
@@ -133,12 +137,17 @@ impl<'a> Desk<'a> {
             self.touched = true;
         }
         for event in events {
-            self.on(event, post).await?;
+            // The device's facts come behind its alerts, and its class decides what it may ask for.
+            if !matches!(event, Event::Alert(_) | Event::Oddity(_) | Event::DevInfo(_) | Event::Abilities(_)) {
+                self.work_on_alerts().await?;
+            }
+            self.on(event, post)?;
         }
+        self.work_on_alerts().await?;
         self.next_job().await
     }
 
-    async fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
+    fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
         match event {
             Event::Opened { server_initiated } => self.open(server_initiated, post)?,
             Event::DevInfo(info) => {
@@ -150,7 +159,7 @@ impl<'a> Desk<'a> {
                 self.touched |= self.known.abilities != abilities;
                 self.known.abilities = abilities;
             }
-            Event::Alert(alert) => self.report(&alert).await?,
+            Event::Alert(alert) => self.hear(alert)?,
             Event::Outcome { ask, outcome } => self.feed(crate::job::procedure::Input::Outcome { ask, outcome })?,
             Event::Ready => self.start()?,
             Event::Aborted => self.outcome = Some("aborted"),
@@ -203,6 +212,11 @@ impl<'a> Desk<'a> {
         self.machine.offer(asks, &cx)
     }
 
+    /// Says another code of an alert's item than the dialogue did.
+    pub(super) fn amend(&mut self, receipt: Receipt, code: u16) {
+        self.machine.amend(receipt, code);
+    }
+
     /// Whether the session can still carry work.
     pub(super) fn is_live(&self) -> bool {
         self.outcome.is_none() && self.machine.authenticated()
@@ -215,6 +229,7 @@ impl<'a> Desk<'a> {
 
     /// Builds the answer and the unit that it belongs to.
     pub(super) async fn close(mut self, post: &Post<'_>, header: &Header) -> Result<Done, Trouble> {
+        self.acknowledge();
         let (answer, body) = self.answer().await?;
         let ends = answer.ends;
         if ends {

@@ -6,7 +6,7 @@ use super::desk::Desk;
 use crate::{
     job::{
         plan::{Choice, Step, Tried, Verdict as WayVerdict},
-        procedure::{Chosen, Closed, Package, Selected},
+        procedure::{Action, Chosen, Closed, Package, Selected},
         record::Order,
         selection::{Selection, Verdict, select},
     },
@@ -19,9 +19,10 @@ impl Desk<'_> {
         let Some(record) = self.work.record() else {
             return Selected::Nothing { reasons: vec!["there is no job".to_owned()] };
         };
-        let Some(wanted) = record.order.wanted() else {
+        let Some(mut wanted) = record.order.wanted() else {
             return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
         };
+        wanted.env_refused = self.known.lacks.env_types(self.now);
         let readable = |source: &FactSource| record.collect.allows(*source) && !read.contains(source);
         let may_read: BTreeSet<FactSource> = FactSource::READABLE.into_iter().filter(readable).collect();
         let facts = self.facts(read);
@@ -66,16 +67,17 @@ impl Desk<'_> {
         let Some(manifest) = self.flow.catalogue.get(package) else {
             return Selected::Nothing { reasons: vec![format!("{package} was just taken out of the catalogue")] };
         };
-        let asked = match self.order() {
-            Some(Order::Download { delivery, .. }) => *delivery,
+        let (asked, action) = match self.order() {
+            Some(Order::Download { delivery, action, .. }) => (*delivery, *action),
             Some(
                 Order::PackageOperation { .. }
                 | Order::ComponentOperation { .. }
                 | Order::Inventory
                 | Order::Command(_),
             )
-            | None => Delivery::Auto,
+            | None => (Delivery::Auto, Action::Install),
         };
+        let lacks = self.known.lacks.operations(self.now);
         let excerpt = Package::from(&manifest);
         let now_closed = closed.iter().map(|closed| Tried::new(closed.way, &closed.failure, None));
         let tried: Vec<Tried> = self.work.tried().iter().cloned().chain(now_closed).collect();
@@ -88,6 +90,8 @@ impl Desk<'_> {
             may_ask,
             alternate: self.class.scomo.alternate,
             tried: &tried,
+            action,
+            lacks: &lacks,
         };
         match choice.make() {
             WayVerdict::Go { way, reason } => {

@@ -1,12 +1,12 @@
 //! The job in hand: its procedure is fed what the session brings, and what it wants is carried out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Sessions, Trouble, desk::Desk, stock::Stock, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
-        store::{self, Write, job::JobRow},
+        store::{self, Write, grant::GrantRow, job::JobRow},
     },
     job::{
         life::{self, StateName},
@@ -20,11 +20,8 @@ use crate::{
         rule::FactSource,
         tree::{Instance, Intent},
     },
-    protocol::dm1::{Event, GenericAlert},
-    scomo::{
-        outcome::{ReportItem, ResultCode, worst},
-        procedure::turn::Ending,
-    },
+    protocol::dm1::Event,
+    scomo::{operation::Operation, procedure::turn::Ending},
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -32,12 +29,16 @@ pub(super) struct Work {
     /// What may be taken up once the device has proved itself.
     candidate: Option<Moving>,
     job: Option<Moving>,
+    /// What the device asked for in this message and is not taken up yet.
+    asked: Vec<Moving>,
     /// Whether the job's procedure was told that a session is open.
     pub(super) started: bool,
     /// Another job may be ready: one came to its end in this message, or the first of the queue rests.
     freed: bool,
-    /// Install-notify of the job's last grant.
-    posted: Option<u16>,
+    /// The install-notifies for the job's last grant.
+    pub(super) posted: Vec<u16>,
+    /// The operation that the job is or was at.
+    operation: Option<Operation>,
     pub(super) roots: Vec<Instance>,
     pub(super) stock: Stock,
     pub(super) writes: Vec<Write>,
@@ -63,21 +64,29 @@ pub(super) enum Way<'a> {
     Came(&'a str),
     /// It is open already, for another job.
     GoesOn(&'a str),
+    /// The device asked for it there.
+    Asked(&'a str),
 }
 
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
 /// How far into a device's queue is looked for a job that is ready.
-const MOST_WAITING: u32 = 32;
-/// Among how many of a device's ended jobs a late report looks for its own.
-const MOST_ENDED: u32 = 32;
-
-/// What of the data of an alert's item goes to a procedure, in bytes.
-const MOST_DATA: usize = 4096;
+pub(super) const MOST_WAITING: u32 = 32;
 
 impl Work {
     pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
-        Self { candidate: None, job: None, started, freed: false, posted: None, roots, stock, writes: Vec::new() }
+        Self {
+            candidate: None,
+            job: None,
+            asked: Vec::new(),
+            started,
+            freed: false,
+            posted: Vec::new(),
+            operation: None,
+            roots,
+            stock,
+            writes: Vec::new(),
+        }
     }
 
     /// Takes note of the device's job. A session that is authenticated goes on with the one it has (`held`), if that is still
@@ -97,9 +106,10 @@ impl Work {
             self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
+        self.posted.clear();
         if moving.record.plan.steps.iter().any(|step| matches!(step.chosen.way, Delivery::Alternate(_))) {
             let grants = flow.store.grants_of(id).await?;
-            self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
+            self.posted = grants.last().map(GrantRow::notified).unwrap_or_default();
         }
         match held {
             Held::Unproven => self.candidate = Some(moving),
@@ -121,6 +131,46 @@ impl Work {
         self.job.as_ref().map(|job| job.row().id)
     }
 
+    /// The operation that the job in hand is or was at.
+    pub(super) const fn operation(&self) -> Option<Operation> {
+        self.operation
+    }
+
+    /// Whether a job is in hand.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Puts a job forward to be taken up next.
+    pub(super) fn propose(&mut self, job: Moving) {
+        self.candidate = Some(job);
+        self.started = false;
+        self.posted.clear();
+    }
+
+    /// Keeps a job that the device asked for until its turn comes.
+    pub(super) fn queue(&mut self, job: Moving) {
+        self.asked.push(job);
+    }
+
+    /// The jobs whose latest state is here and nowhere else.
+    pub(super) fn unstored(&self) -> impl Iterator<Item = &Moving> {
+        self.job.iter().chain(&self.asked)
+    }
+
+    /// Whether a job was ended or moved on in this message, so that its row is not what it was.
+    pub(super) fn is_written(&self, id: JobId) -> bool {
+        let is = |write: &Write| matches!(write, Write::JobPut(row) | Write::JobInsert(row) if row.id == id);
+        self.writes.iter().any(is)
+    }
+
+    /// The first of what the device asked for, if no stored job that is ready comes before it.
+    fn next_asked(&mut self) -> Option<Moving> {
+        let first = self.asked.first()?;
+        let later = self.candidate.as_ref().is_none_or(|stored| stored.row().priority < first.row().priority);
+        later.then(|| self.asked.remove(0))
+    }
+
     /// The correlators of the Execs of the job in hand, or of the one that may be taken up, whose alerts count whatever their type.
     pub(super) fn expects(&self) -> Vec<Correlator> {
         let job = self.job.as_ref().or(self.candidate.as_ref());
@@ -129,8 +179,8 @@ impl Work {
 
     /// The writes of jobs, the roots, and what is known of the inventory.
     pub(super) fn into_parts(self, now: Timestamp) -> Result<(Vec<Write>, Vec<Instance>, Stock), store::Error> {
-        let Self { job, roots, stock, mut writes, .. } = self;
-        if let Some(job) = job {
+        let Self { job, asked, roots, stock, mut writes, .. } = self;
+        for job in job.into_iter().chain(asked) {
             writes.extend(job.writes(now, None)?);
         }
         Ok((writes, roots, stock))
@@ -150,8 +200,9 @@ impl Desk<'_> {
             (Way::Notified(name), _) => format!("session {name} answers a notification that is not this job's last"),
             (Way::Came(name), _) => format!("session {name} was opened by the device"),
             (Way::GoesOn(name), _) => format!("session {name} goes on with this job"),
+            (Way::Asked(name), _) => format!("session {name} takes up what the device asked for in it"),
         };
-        self.note(how);
+        self.heard(how);
         self.life(life::Event::SessionOpened);
         Ok(())
     }
@@ -165,118 +216,9 @@ impl Desk<'_> {
         self.feed(Input::Started)
     }
 
-    /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
-    pub(super) async fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
-        let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
-        let Some(first) = known.first() else { return Ok(()) };
-        let source = first.source.clone().unwrap_or_default();
-        let results: Vec<ReportItem> =
-            known.iter().filter_map(|item| ReportItem::parse(&item.data, item.target.as_deref())).collect();
-        let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
-        let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
-        let codes = codes.join(" ");
-        self.tale.add(Told::Report { source: source.clone(), codes: codes.clone() });
-        if let Some(correlator) = &correlator
-            && (self.is_late(correlator, &results).await? || self.is_early(correlator, &source, &results).await?)
-        {
-            return Ok(());
-        }
-        if let Some(correlator) = correlator.clone().filter(|correlator| self.work.expects().contains(correlator)) {
-            let texts = known.iter().map(|item| bounded(&item.data, MOST_DATA)).collect();
-            self.feed(Input::Told { correlator, texts })?;
-            self.go_on();
-            return Ok(());
-        }
-        self.note(format!("the device reports {codes} for {source}"));
-        self.feed(Input::Report { correlator, source, results })
-    }
-
-    /// A report was awaited no longer than this session lasts: it goes on with the job.
-    fn go_on(&mut self) {
-        let is_open = self.work.record().is_some_and(|record| record.procedure.awaiting().is_none());
-        if is_open {
-            self.life(life::Event::SessionOpened);
-        }
-    }
-
-    /// Whether a report is of a job that has ended: there it becomes history, and is told as a late result.
-    async fn is_late(&mut self, correlator: &Correlator, results: &[ReportItem]) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if let Some(ending) = Ending::reported(results).filter(|_| !self.is_written(id)) {
-                let event = life::Event::Finished(ending.into());
-                job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
-                self.work.writes.extend(job.writes(self.now, None)?);
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Whether a report is of a former attempt at a job that rests before its next one. A success cuts the rest short: the next
-    /// attempt begins by asking the device what is true already.
-    async fn is_early(
-        &mut self,
-        correlator: &Correlator,
-        source: &str,
-        results: &[ReportItem],
-    ) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if self.is_written(id) {
-                return Ok(true);
-            }
-            let (correlator, source) = (Some(correlator.clone()), source.to_owned());
-            let report = Input::Report { correlator, source, results: results.to_vec() };
-            let fresh = BTreeSet::new();
-            let cx = Context {
-                roots: &self.work.roots,
-                rootless: false,
-                inventory: self.work.stock.inventory(),
-                collect: &job.record.collect,
-                fresh: &fresh,
-                quirks: &self.class.scomo,
-                report_late: false,
-                question: None,
-                ui: None,
-                lang: None,
-            };
-            let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
-            job.record.procedure = procedure;
-            for effect in effects {
-                if let Effect::Note(text) = effect {
-                    job.note(self.now, text);
-                }
-            }
-            if worst(results).is_some_and(ResultCode::is_ok) {
-                let policy = &self.flow.settings.policy;
-                job.step(life::Event::Hurry, self.now, policy, false, self.mint.as_mut());
-                if self.work.job.is_none() {
-                    self.work.candidate = Some(job);
-                    self.work.started = false;
-                    let session = self.tale.session().to_owned();
-                    self.take_up(Way::GoesOn(&session))?;
-                    return Ok(true);
-                }
-            }
-            self.work.writes.extend(job.writes(self.now, None)?);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
+        let lacks = self.known.lacks.operations(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             if matches!(input, Input::Outcome { .. }) {
@@ -292,11 +234,13 @@ impl Desk<'_> {
                 collect: &job.record.collect,
                 fresh: &fresh,
                 quirks: &self.class.scomo,
+                lacks: &lacks,
                 report_late: job.record.life.report_late(self.now),
                 question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
                 ui: self.class.scomo.ui.of(self.known.ui),
                 lang: self.known.info.lang.as_deref(),
             };
+            self.work.operation = job.record.procedure.operation();
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             let mut asks = Vec::new();
@@ -345,12 +289,14 @@ impl Desk<'_> {
             }
             let norm = self.device.device_id.normalised();
             for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-                if self.work.candidate.is_none() && !row.active && !self.is_written(row.id) {
+                if self.work.candidate.is_none() && !row.active && !self.work.is_written(row.id) {
                     self.work.offer_job(Some(row), Held::Unproven, self.flow, self.now).await?;
                 }
             }
             self.work.freed = false;
-            if self.work.candidate.is_none() {
+            if let Some(job) = self.work.next_asked() {
+                self.work.propose(job);
+            } else if self.work.candidate.is_none() {
                 return Ok(());
             }
             self.work.started = false;
@@ -359,10 +305,6 @@ impl Desk<'_> {
             self.start()?;
         }
         Ok(())
-    }
-
-    fn is_written(&self, id: JobId) -> bool {
-        self.work.writes.iter().any(|write| matches!(write, Write::JobPut(row) if row.id == id))
     }
 
     /// The session ends before the procedure did; `ours` if the fault is this service's.
@@ -390,7 +332,15 @@ impl Desk<'_> {
         }
     }
 
-    fn life(&mut self, event: life::Event) {
+    /// Adds what the device said to the history of the job in hand.
+    pub(super) fn heard(&mut self, text: impl Into<String>) {
+        let now = self.now;
+        if let Some(job) = &mut self.work.job {
+            job.heard(now, text);
+        }
+    }
+
+    pub(super) fn life(&mut self, event: life::Event) {
         if let Some(job) = &mut self.work.job {
             job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         }
@@ -428,11 +378,12 @@ impl Desk<'_> {
 
     /// The procedure is over: so is the job, or this attempt at it.
     fn finish(&mut self, ending: Ending) -> Result<(), Trouble> {
+        self.learn_from(&ending);
         let Some(mut job) = self.work.job.take() else { return Ok(()) };
         if let Some(step) = job.record.plan.steps.first()
             && let Ending::Failed(failure) = &ending
         {
-            let tried = Tried::new(step.chosen.way, failure, self.work.posted);
+            let tried = Tried::new(step.chosen.way, failure, self.work.posted.last().copied());
             job.record.tried.push(tried);
         }
         let asked = job.record.order == Order::Inventory && job.record.collect.allows(FactSource::Inventory);
@@ -449,7 +400,7 @@ impl Desk<'_> {
 }
 
 /// A job that can be read; one that cannot is left alone, so that it does not keep its device from all others.
-fn readable(row: JobRow) -> Option<Moving> {
+pub(super) fn readable(row: JobRow) -> Option<Moving> {
     let id = row.id;
     Moving::of(row)
         .map_err(|error| tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone"))
@@ -480,12 +431,6 @@ fn asks_user(intent: &Intent) -> bool {
         | Intent::Delete { .. }
         | Intent::Exec { .. } => false,
     }
-}
-
-/// As much of a text as fits into so many bytes.
-fn bounded(text: &str, most: usize) -> String {
-    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last();
-    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// Whether a session of this name is the one that a notification asked for.

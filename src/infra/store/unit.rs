@@ -99,7 +99,7 @@ pub enum Write {
         id: GrantId,
         /// The highest byte sent; a lower number changes nothing.
         fetched: u64,
-        /// The install-notify, if it is one.
+        /// The install-notify, if it is one; it stands behind those before it.
         status: Option<String>,
     },
     /// Stores a package, in place of what was stored of that id and version.

@@ -54,6 +54,7 @@ impl World {
             collect: &collect,
             fresh: &fresh,
             quirks: &quirks,
+            lacks: &[],
             report_late: self.late,
             question: None,
             ui: None,

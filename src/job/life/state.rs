@@ -11,7 +11,7 @@ use crate::{
         retry::{Failure, FailureClass},
     },
     model::clock::Timestamp,
-    scomo::outcome::ResultCode,
+    scomo::outcome::{Posted, ResultCode},
 };
 
 /// Where a job stands.
@@ -68,6 +68,9 @@ pub struct JobResult {
     /// The DM status code of a refused command, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_code: Option<u16>,
+    /// Of a download by URL that ended with a code: what the device posted of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Posted>,
     /// A sentence for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
@@ -314,6 +317,7 @@ impl From<Failure> for JobResult {
             class: Some(failure.class),
             retryable: Some(failure.retryable && failure.class.may_retry()),
             device_code: failure.device_code,
+            notify: None,
             text: failure.text,
             items: Vec::new(),
         }

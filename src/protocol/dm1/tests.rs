@@ -107,6 +107,10 @@ impl Talk {
         self.account.as_mut().unwrap()
     }
 
+    pub(super) fn machine_mut(&mut self) -> &mut Machine {
+        self.machine.as_mut().unwrap()
+    }
+
     /// Takes the device's message, in a session of its own if it is the first.
     pub(super) fn hear(&mut self, document: &str) -> Vec<Event> {
         self.try_hear(document).unwrap()

@@ -37,9 +37,10 @@ pub(super) fn chosen(inventory: &Inventory, chosen: Chosen, hand: &mut Hand<'_>)
     }
     hand.memory.way = Some(way);
     let held = inventory.package(&pkg_id).filter(|entry| !distrusted && is_whole(entry));
-    // One that the device offers no installation of may still be fetched and installed by URL.
+    // One that the device offers no installation of, or has shown that it cannot install, may still be fetched and installed by URL.
     let held = held.filter(|entry| way == Way::Direct || offers(entry, action));
-    if let (Some(entry), Some(operation)) = (held, installing(action)) {
+    let install = installing(action).filter(|operation| !hand.cx.lacks.contains(operation));
+    if let (Some(entry), Some(operation)) = (held, install) {
         hand.note(format!("the device already holds {pkg_id}: it is installed from there"));
         let work = Work::new(place_of(inventory, &entry.root), goal, operation, entry.node.clone());
         return install_held(Box::new(work.with_operations(entry.operations_name.as_ref())), entry, hand);

@@ -68,6 +68,7 @@ struct World {
     selected: Option<Selected>,
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
+    lacks: Vec<crate::scomo::operation::Operation>,
     report_late: bool,
     question: Option<Question<'static>>,
     ui: Option<bool>,
@@ -94,6 +95,7 @@ impl World {
             read: vec![],
             selected: None,
             never_content: false,
+            lacks: vec![],
             report_late: false,
             question: None,
             ui: None,
@@ -137,6 +139,7 @@ impl World {
             collect: &self.collect,
             fresh: &self.fresh,
             quirks: &quirks,
+            lacks: &self.lacks,
             report_late: self.report_late,
             question: self.question,
             ui: self.ui,

@@ -16,7 +16,9 @@ use crate::{
         tree::{Ask, AskId, Instance, Outcome},
     },
     scomo::{
+        device_request::Asker,
         inventory::Inventory,
+        operation::Operation,
         outcome::{ReportItem, ResultCode, worst},
     },
 };
@@ -31,12 +33,16 @@ pub struct Quirks {
     pub alternate: Alternate,
     /// Whether the devices can ask their users by alerts 1100 to 1104.
     pub ui: Ui,
+    /// Whose requests by generic alert are taken (SCOMO sheet 4.4); none by default.
+    pub requests: BTreeSet<Asker>,
+    /// How many of them become work in an hour, for each device.
+    pub requests_per_hour: u16,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
         let roots = crate::scomo::object::WELL_KNOWN_ROOTS.iter().map(|r| (*r).to_owned()).collect();
-        Self { roots, alternate: Alternate::Auto, ui: Ui::Auto }
+        Self { roots, alternate: Alternate::Auto, ui: Ui::Auto, requests: BTreeSet::new(), requests_per_hour: 6 }
     }
 }
 
@@ -104,6 +110,8 @@ pub struct Context<'a> {
     pub fresh: &'a BTreeSet<FactSource>,
     /// The device class's settings.
     pub quirks: &'a Quirks,
+    /// Operations that the device said it does not implement: they are not taken where there is another way.
+    pub lacks: &'a [Operation],
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
     pub report_late: bool,
     /// What the user has to be asked before anything is done; absent: nobody is asked.

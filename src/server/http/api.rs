@@ -67,6 +67,7 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
         .route("/jobs", read(get(jobs::list)))
         .route("/jobs/{id}", read(get(jobs::show)))
+        .route("/jobs/{id}/why", read(get(jobs::why)))
         .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
         .route("/devices", read(get(devices::list)).merge(operate(post(devices::add))))
         .route("/devices/{id}", read(get(devices::show)).merge(operate(patch(devices::change).delete(devices::remove))))

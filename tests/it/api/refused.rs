@@ -58,6 +58,7 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
         (bad(&json!({ "notify": "loudly" })), vec!["/notify unknown_value"]),
         (bad(&json!({ "if_unknown_device": "guess" })), vec!["/if_unknown_device unknown_value"]),
         (bad(&json!({ "retry": { "limit": 101 } })), vec!["/retry/limit out_of_range"]),
+        (bad(&json!({ "source": "device" })), vec!["/source unknown_value"]),
         (bad(&json!({ "retry": { "backoff": "soon" } })), vec!["/retry/backoff invalid_duration"]),
         (bad(&json!({ "retry": { "backoff": "48h" } })), vec!["/retry/backoff out_of_range"]),
         (bad(&json!({ "retry": { "jitter": true } })), vec!["/retry/jitter unknown_field"]),

@@ -89,6 +89,10 @@ async fn a_request_is_submitted_watched_shown_and_cancelled() {
     let id = jobs["jobs"][0]["job_id"].as_str().unwrap().to_owned();
     stage.run(&["job", "list", "--request", "waits", "--source", "cli"]).ended(0, &[&id, "cancelled"]);
     stage.run(&["job", "show", &id]).ended(0, &[&id, "cancelled", "local asked to cancel it"]);
+    stage.run(&["job", "why", &id]).ended(0, &["cancelled: It has ended", "Someone asked for it"]);
+    let why = stage.run(&["job", "why", &id, "--json"]).json();
+    assert_eq!((&why["job_id"], &why["state"], &why["can"]), (&json!(id), &json!("cancelled"), &json!([])));
+    stage.run(&["job", "why", "nothing"]).ended(4, &["not_found"]);
     stage.run(&["job", "show", "nothing"]).ended(4, &["not_found"]);
     stage.run(&["job", "list", "--state", "asleep"]).ended(4, &["/state", "unknown_value"]);
     stage.service.stop().await;

@@ -85,6 +85,38 @@ async fn f5_4_2_1_the_install_notify_of_the_device_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_dlo_5_a_report_without_an_install_notify_ends_the_job() {
+    let world = Plan::of(Database::sqlite()).devices(&plain()).settings(PACKAGE_CLASS).start().await;
+    let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(ended.job()["result"].get("notify"), None, "{:#}", ended.job());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_install_notify_is_held_against_the_report_which_counts() {
+    for (posted, notify) in [
+        ("902 User Cancelled", json!({ "status": 902, "plausible": false })),
+        ("902 User Cancelled; 900 Success", json!({ "status": 900, "plausible": true })),
+    ] {
+        let slow = device(1, "[device.delays]\noperation = \"400ms\"");
+        let world = Plan::of(Database::sqlite()).devices(&slow).settings(PACKAGE_CLASS).start().await;
+        world.api.submit("r", &[D1], download(HELLO, "install", "alternate")).await;
+        world.api.until_state("r", "awaiting_report").await;
+        let sql = format!("UPDATE download_grant SET notify_status = '{posted}' RETURNING notify_status");
+        let set: Vec<(String,)> = world.database.rows(&sql).await;
+        assert_eq!(set.len(), 1);
+        let ended = world.api.ended("r").await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "the report is what counts: {:#}", ended.job());
+        assert_eq!(ended.job()["result"]["notify"], notify, "{:#}", ended.job());
+        let history = world.api.job("r").await["history"].to_string();
+        let doubt = "the device posted 902 of its download, which does not go with 1200";
+        assert_eq!(history.contains(doubt), notify["plausible"] == false, "{history}");
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_ends_with_its_job() {
     let world = Plan::of(Database::sqlite()).devices(&plain()).gate(Mode::Pass).start().await;
     world.run("r", download(HELLO, "deliver", "alternate")).await;

@@ -7,11 +7,12 @@ use scomo::{
         grant::GrantRow,
         job::{JobCount, JobFilter, JobRow},
         request::RequestRow,
+        session::SessionRow,
     },
     model::{digest::Digest, id::Tenant},
 };
 
-use super::rows::{at, device, grant, job, package, put, request, unit};
+use super::rows::{at, device, grant, job, package, put, request, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 on_each_database! {
@@ -87,15 +88,31 @@ on_each_database! {
         assert_eq!(store.grant_by_token(&Digest::of(b"guess")).await.unwrap(), None);
         assert_eq!(store.grant_by_token(&given.token_hash).await.unwrap(), Some(given.clone()));
         let note = |fetched, status: Option<&str>| Write::GrantNote { id: given.id, fetched, status: status.map(str::to_owned) };
-        put(&store, [note(900, None), note(100, Some("900 Success")), note(0, None)]).await;
+        put(&store, [note(900, None), note(100, Some("900 Success")), note(0, None), note(0, Some("900 Success"))]).await;
+        put(&store, [note(0, Some("952 Device Aborted"))]).await;
         put(&store, [Write::GrantsRevoke { job: work.id }]).await;
-        (given.fetched, given.notify_status, given.revoked) = (900, Some("900 Success".to_owned()), true);
+        let noted = Some("900 Success; 952 Device Aborted".to_owned());
+        (given.fetched, given.notify_status, given.revoked) = (900, noted, true);
+        assert_eq!(given.notified(), [900, 952]);
         assert_eq!(store.grants_of(work.id).await.unwrap(), [given.clone()]);
         let unknown = GrantRow { id: grant(&work, "x").id, ..given.clone() };
         let missed = Write::GrantNote { id: unknown.id, fetched: 1, status: None };
         assert!(store.commit(unit([missed])).await.unwrap_err().conflict().is_some());
         assert_eq!(store.prune_grants(given.expires_at, 10).await.unwrap(), 0);
         assert_eq!(store.prune_grants(at(61), 10).await.unwrap(), 1);
+    }
+
+    async fn a_devices_last_session_is_that_in_which_it_proved_itself(db: Database) {
+        let store = db.open().await;
+        let row = device("d");
+        put(&store, [Write::DeviceInsert(row.clone())]).await;
+        assert_eq!(store.last_session(row.key).await.unwrap(), None);
+        let talk = |name: &str, authenticated, seconds| {
+            let updated_at = at(seconds);
+            Write::SessionInsert(SessionRow { authenticated, updated_at, ..session(&row, name) })
+        };
+        put(&store, [talk("1", true, 5), talk("2", true, 3), talk("3", false, 9)]).await;
+        assert_eq!(store.last_session(row.key).await.unwrap(), Some(at(5)));
     }
 
     async fn a_package_is_replaced_by_its_next_load(db: Database) {
