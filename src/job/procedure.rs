@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
     errand::{Action, Chosen, Collect, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
-    turn::{Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
+    turn::{
+        Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Fit, Input, Need, Quirks, Selected,
+    },
 };
 use crate::{
     model::{clock::Mint, id::Correlator},

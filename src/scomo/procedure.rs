@@ -54,6 +54,8 @@ enum Stage {
     Looking { tour: Box<Tour> },
     /// Waits for the choice of a package; no ask.
     Selecting,
+    /// Waits for the choice among the packages that the device holds; no ask.
+    Fitting,
     /// Reads DevDetail.
     Detailing,
     /// Reads what lies under `Download`.
@@ -111,6 +113,7 @@ impl Scomo {
                 exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
             }
             Input::Selected(selected) => selection(stage, selected, &mut hand),
+            Input::Fit(fit) => look::fitted(stage, fit, &mut hand),
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
@@ -129,6 +132,7 @@ impl Scomo {
             | Stage::Locating
             | Stage::Looking { .. }
             | Stage::Selecting
+            | Stage::Fitting
             | Stage::Detailing
             | Stage::Browsing { .. }
             | Stage::Granting { .. }
@@ -165,6 +169,7 @@ impl Stage {
             | Self::Locating
             | Self::Looking { .. }
             | Self::Selecting
+            | Self::Fitting
             | Self::Detailing
             | Self::Browsing { .. }
             | Self::Granting { .. }
@@ -193,6 +198,7 @@ impl Stage {
             | Self::Locating
             | Self::Looking { .. }
             | Self::Selecting
+            | Self::Fitting
             | Self::Detailing
             | Self::Browsing { .. }
             | Self::Over => None,
@@ -249,7 +255,12 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
             exec::may_tidy(work, code, confirmed, outcome, hand)
         }
         Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, outcome, hand),
-        Stage::Resting | Stage::Selecting | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => stage,
+        Stage::Resting
+        | Stage::Selecting
+        | Stage::Fitting
+        | Stage::Granting { .. }
+        | Stage::Waiting { .. }
+        | Stage::Over => stage,
     }
 }
 

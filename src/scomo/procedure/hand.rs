@@ -144,10 +144,14 @@ impl<'a> Hand<'a> {
 
     /// Asks which package, and how.
     pub(super) fn need_selection(&mut self) {
+        self.need(Need::Selection { read: self.read(), closed: self.memory.closed.clone() });
+    }
+
+    /// What was read in this session and counts for a choice.
+    pub(super) fn read(&self) -> BTreeSet<FactSource> {
         let detail = self.memory.detailed.then_some(FactSource::DevDetail);
         let inventory = self.memory.looked && self.cx.collect.allows(FactSource::Inventory);
-        let read: BTreeSet<FactSource> = detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect();
-        self.need(Need::Selection { read, closed: self.memory.closed.clone() });
+        detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect()
     }
 
     /// Whether this is the outstanding ask, which then no longer is.

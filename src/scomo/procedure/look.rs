@@ -9,7 +9,7 @@ use super::{
     goal::{Goal, Reached},
     hand::Hand,
     place::Work,
-    turn::{Ending, Fact},
+    turn::{Ending, Fact, Fit, Need},
 };
 use crate::{
     model::{
@@ -259,17 +259,44 @@ pub(super) fn detailed(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
 }
 
 fn on_package(inventory: &Inventory, operation: PackageOperation, pkg_ids: &[String], hand: &mut Hand<'_>) -> Stage {
-    let held = pkg_ids.iter().find_map(|id| Some((id, inventory.package(id)?)));
-    let Some((pkg_id, entry)) = held else {
-        let mut reached = pkg_ids.iter().map(|id| Goal::Delivered { pkg_id: id.clone(), operation }.reached(inventory));
-        let done = match operation {
-            PackageOperation::Remove => inventory.is_whole(),
-            PackageOperation::Install | PackageOperation::InstallInactive => reached.any(|r| r == Reached::Yes),
-        };
-        let wanted = pkg_ids.first().map_or("", String::as_str);
-        return absent(done, format!("the device does not hold the delivery package {wanted}"), inventory, hand);
+    let held: Vec<&String> = pkg_ids.iter().filter(|id| inventory.package(id).is_some()).collect();
+    match (operation, held.as_slice()) {
+        (_, []) => nothing_held(inventory, operation, pkg_ids, hand),
+        (PackageOperation::Remove, [first, ..]) => on_held(inventory, operation, first, hand),
+        (PackageOperation::Install | PackageOperation::InstallInactive, [_, ..]) => {
+            let held = held.into_iter().cloned().collect();
+            hand.need(Need::Fit { held, read: hand.read() });
+            Stage::Fitting
+        }
+    }
+}
+
+fn nothing_held(inventory: &Inventory, operation: PackageOperation, pkg_ids: &[String], hand: &mut Hand<'_>) -> Stage {
+    let mut reached = pkg_ids.iter().map(|id| Goal::Delivered { pkg_id: id.clone(), operation }.reached(inventory));
+    let done = match operation {
+        PackageOperation::Remove => inventory.is_whole(),
+        PackageOperation::Install | PackageOperation::InstallInactive => reached.any(|r| r == Reached::Yes),
     };
-    let goal = Goal::Delivered { pkg_id: pkg_id.clone(), operation };
+    let wanted = pkg_ids.first().map_or("", String::as_str);
+    absent(done, format!("the device does not hold the delivery package {wanted}"), inventory, hand)
+}
+
+/// Which of the packages held is meant was decided.
+pub(super) fn fitted(stage: Stage, fit: Fit, hand: &mut Hand<'_>) -> Stage {
+    let (Stage::Fitting, Errand::OperatePackage { operation, .. }) = (&stage, hand.errand) else { return stage };
+    match (fit, hand.cx.inventory) {
+        (Fit::This { pkg_id }, Some(inventory)) => on_held(inventory, *operation, &pkg_id, hand),
+        (Fit::This { .. }, None) => tour(hand),
+        (Fit::Nothing { reasons }, _) => hand.finish(Ending::NotApplicable { reasons }),
+        (Fit::Undecided { reasons }, _) => undecided(reasons, hand),
+    }
+}
+
+fn on_held(inventory: &Inventory, operation: PackageOperation, pkg_id: &str, hand: &mut Hand<'_>) -> Stage {
+    let goal = Goal::Delivered { pkg_id: pkg_id.to_owned(), operation };
+    let Some(entry) = inventory.package(pkg_id) else {
+        return absent(false, format!("the device does not hold the delivery package {pkg_id}"), inventory, hand);
+    };
     let place = place_of(inventory, &entry.root);
     let work = Work::new(place, goal, operation.into(), entry.node.clone());
     let phase = entry.status.map_or(Phase::Unknown, DeliveredStatus::phase);

@@ -112,3 +112,32 @@ async fn where_a_descriptor_failed_the_package_itself_is_tried() {
     assert!(reason.contains("since a descriptor failed before"), "{reason}");
     world.end().await;
 }
+
+/// A device that makes its entries itself and offers these operations only.
+fn offering(operations: &str) -> String {
+    device(1, &format!("[device.scomo]\nchildren = \"device\"\noperations = [{operations}]"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_delivered_package_cannot_be_installed_it_is_fetched_by_url() {
+    let world = World::with(Database::sqlite(), &offering("\"DownloadInstall\", \"RemovePackage\"")).await;
+    let ended = world.run("r", download(HELLO, "install", "auto")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["delivery"], &ended.job()["attempt"]), (&json!("alternate"), &json!(1)));
+    let history = world.api.job("r").await["history"].to_string();
+    assert!(history.contains("does not offer Install on this node: another way is looked for"), "{history}");
+    assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1200)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_request_allows_no_other_way_the_device_is_not_capable() {
+    for (operations, delivery) in [("\"DownloadInstall\"", "direct"), ("\"Install\"", "alternate")] {
+        let world = World::with(Database::sqlite(), &offering(operations)).await;
+        let ended = world.run("r", download(HELLO, "install", delivery)).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        assert_eq!(ended.job()["result"]["class"], "incapable");
+        assert_eq!(world.watch.executed(D1), []);
+        world.end().await;
+    }
+}
