@@ -192,7 +192,7 @@ impl Intake {
         unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
         let order = self.order(&request.work);
         for job in jobs {
-            unit.writes.extend(job_writes(job, &order, &request.collect, &row, now, mint)?);
+            unit.writes.extend(job_writes(job, &order, &request.collect(), &row, now, mint)?);
         }
         unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })

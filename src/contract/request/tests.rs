@@ -156,7 +156,7 @@ fn what_comes_later_is_refused_by_name() {
 
 #[test]
 fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
-    let collected = |more: Value| read(&with(&download(), &more)).unwrap().collect;
+    let collected = |more: Value| read(&with(&download(), &more)).unwrap().collect();
     assert_eq!(collected(json!({})), Collect::default());
     let nothing = collected(json!({ "collect": [] }));
     assert_eq!((nothing.sources.unwrap().len(), nothing.max_age), (0, None));
@@ -176,12 +176,13 @@ fn a_request_that_only_collects_names_nothing_else() {
     let inventory =
         |more: Value| with(&json!({ "request_id": "r", "kind": "inventory", "targets": { "devices": ["d"] } }), &more);
     let request = read(&inventory(json!({}))).unwrap();
-    assert_eq!((request.work.clone(), request.collect.clone()), (Work::Inventory, Collect::default()));
+    assert_eq!((request.work.clone(), request.collect()), (Work::Inventory, Collect::default()));
     let stored = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), request);
     let one = read(&inventory(json!({ "collect": ["devdetail"], "collect_max_age": "1h" }))).unwrap();
-    assert!(one.collect.allows(FactSource::DevDetail) && !one.collect.allows(FactSource::Inventory));
+    assert!(one.collect().allows(FactSource::DevDetail) && !one.collect().allows(FactSource::Inventory));
     let stored = serde_json::to_string(&one).unwrap();
+    assert!(stored.contains(r#""collect":["devdetail"],"collect_max_age":"1h""#), "{stored}");
     assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), one);
     assert_eq!(faults(&inventory(json!({ "collect": [] }))), ["/collect empty"]);
     let misplaced = json!({ "package": { "id": "p" }, "component": { "id": "c" }, "operation": "remove", "action": "install",
