@@ -160,7 +160,6 @@ impl Scomo {
 
 impl Stage {
     /// The work whose Exec was sent and has no end yet, and whether the device accepted it; else the stage as it is.
-    #[expect(clippy::result_large_err, reason = "no error: a stage that is none of these is given back")]
     fn sent(self) -> Result<(Box<Work>, bool), Self> {
         match self {
             Self::Executing { work } => Ok((work, false)),
@@ -277,13 +276,13 @@ fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
         (Selected::Chosen(chosen), Some(failure)) if hand.memory.closed.iter().any(|c| c.way == chosen.way) => {
             hand.finish(Ending::Failed(failure))
         }
-        (Selected::Chosen(chosen), _) => match hand.cx.inventory.filter(|_| hand.memory.looked) {
-            Some(inventory) => deliver::chosen(inventory, *chosen, hand),
-            None => {
-                hand.memory.chosen = Some(chosen);
-                look::proceed(hand)
+        (Selected::Chosen(chosen), _) => {
+            if let Some(inventory) = hand.cx.inventory.filter(|_| hand.has_looked()) {
+                return deliver::chosen(inventory, *chosen, hand);
             }
-        },
+            hand.memory.chosen = Some(chosen);
+            look::proceed(hand)
+        }
         (Selected::AlreadyDone, _) => hand.already(),
         (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
         (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),

@@ -52,7 +52,7 @@ fn a_full_download_is_taken_as_it_is_meant() {
         (request.priority, request.notify, request.if_unknown_device),
         (7, Notify::Never, IfUnknownDevice::Wait)
     );
-    assert_eq!(request.retry, RetryRule { limit: 1, backoff: std::time::Duration::from_mins(1) });
+    assert_eq!(request.retry, RetryRule { limit: 1, backoff: Duration::from_mins(1) });
     assert_eq!(request.deadline, Timestamp::parse("2030-01-01T00:00:00Z").ok());
     assert_eq!(request.devices.len(), 2);
     let Work::Download { package, action, delivery, allow_downgrade } = request.work.clone() else {
@@ -162,7 +162,7 @@ fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
     assert_eq!((nothing.sources.unwrap().len(), nothing.max_age), (0, None));
     let both = collected(json!({ "collect": ["inventory", "devdetail"], "collect_max_age": "0s" }));
     assert!(both.names(FactSource::DevDetail) && both.names(FactSource::Inventory));
-    assert_eq!(both.max_age, Some(std::time::Duration::ZERO));
+    assert_eq!(both.max_age, Some(Duration::ZERO));
     let refused = |more: Value| faults(&with(&download(), &more));
     assert_eq!(refused(json!({ "collect": ["devinfo"] })), ["/collect/0 unknown_value"]);
     assert_eq!(refused(json!({ "collect": ["inventory", "inventory"] })), ["/collect/1 duplicate"]);

@@ -56,7 +56,7 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
 
 fn not_offered(work: &Work, device_code: Option<u16>, hand: &mut Hand<'_>) -> Stage {
     let text = format!("the device does not offer {} on this node", work.operation.node_name());
-    if hand.memory.assumed {
+    if hand.assumes() {
         return look::again(&text, hand);
     }
     hand.unable(Failure { code: None, device_code, class: FailureClass::Incapable, retryable: false, text })
