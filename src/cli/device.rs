@@ -103,7 +103,7 @@ pub(super) struct Inventory {
     connection: Connection,
 }
 
-const MEMBERS: [Column; 9] = [
+const MEMBERS: [Column; 10] = [
     ("device", "/id"),
     ("user", "/user"),
     ("scheme", "/scheme"),
@@ -113,6 +113,7 @@ const MEMBERS: [Column; 9] = [
     ("told", "/dev_info"),
     ("details", "/dev_detail"),
     ("installed", "/installed"),
+    ("no SCOMO", "/no_scomo_at"),
 ];
 
 impl Command {

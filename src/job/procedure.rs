@@ -10,7 +10,7 @@ pub use crate::scomo::procedure::{
         Action, Chosen, Collect, ComponentOperation, Confirm, Errand, IfNoUi, Mechanism, Package, PackageOperation, Way,
     },
     turn::{
-        Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Question, Quirks,
+        Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Fit, Input, Need, Question, Quirks,
         Selected, Ui,
     },
 };

@@ -29,8 +29,10 @@ use crate::model::{
     version::{Version, VersionRule},
 };
 
+mod fit;
 mod refusal;
 
+pub use fit::{Fitting, fit};
 pub use refusal::{Refusal, RefusalReason};
 
 /// The end that a request wants.

@@ -115,7 +115,8 @@ impl Wish {
         roots: &[Instance],
         inventory: Option<&Inventory>,
     ) -> Result<Self, NoWish> {
-        let path = below(source.unwrap_or_default(), roots).ok_or(NoWish::Source)?;
+        let (root, path) = below(source.unwrap_or_default(), roots).ok_or(NoWish::Source)?;
+        let here = |of: &str| root.as_ref().is_none_or(|root| names(of) == *root);
         if path.is_empty() {
             return Ok(Self::Download { action: Action::Install, named: Named::parse(data) });
         }
@@ -124,33 +125,40 @@ impl Wish {
             return Ok(Self::Download { action, named: Named::parse(data) });
         }
         if let Some(operation) = on_package(operation) {
-            let held = inventory.into_iter().flat_map(|i| &i.packages).find(|p| p.node.eq_ignore_ascii_case(entry));
+            let held = inventory
+                .into_iter()
+                .flat_map(|i| &i.packages)
+                .find(|p| p.node.eq_ignore_ascii_case(entry) && here(&p.root));
             let pkg_id = held.and_then(|p| p.pkg_id.clone()).unwrap_or_else(|| entry.to_owned());
             return Ok(Self::Package { operation, pkg_id });
         }
         let operation = on_component(operation).ok_or(NoWish::Source)?;
-        let there = inventory.into_iter().flat_map(|i| &i.components).find(|c| c.node.eq_ignore_ascii_case(entry));
+        let there = inventory
+            .into_iter()
+            .flat_map(|i| &i.components)
+            .find(|c| c.node.eq_ignore_ascii_case(entry) && here(&c.root));
         let id = there.map(|c| c.id.clone()).or_else(|| ComponentId::parse(entry).ok()).ok_or(NoWish::Component)?;
         Ok(Self::Component { operation, id })
     }
 }
 
-/// The names below the SCOMO root; none for the root itself and where there is no Source. As long as no root of the device is
-/// known, what stands before `Download` or `Inventory` is taken for one.
-fn below<'a>(source: &'a str, roots: &[Instance]) -> Option<Vec<&'a str>> {
+/// The SCOMO root, and the names below it; none for the root itself and where there is no Source. As long as no root of the device
+/// is known, what stands before `Download` or `Inventory` is taken for one.
+fn below<'a>(source: &'a str, roots: &'a [Instance]) -> Option<(Option<Vec<&'a str>>, Vec<&'a str>)> {
     let path = names(source);
     if path.is_empty() {
-        return Some(path);
+        return Some((None, path));
     }
     let mut known = roots.iter().filter(|root| root.kind == ObjectKind::Scomo).map(|root| names(&root.name)).peekable();
     if known.peek().is_none() {
         let top = |name: &&str| ["Download", "Inventory"].iter().any(|top| top.eq_ignore_ascii_case(name));
         let root = path.iter().position(top).unwrap_or(path.len());
-        return Some(path.into_iter().skip(root).collect());
+        return Some((None, path.into_iter().skip(root).collect()));
     }
     known.find_map(|root| {
         let (head, tail) = path.split_at_checked(root.len())?;
-        head.iter().zip(&root).all(|(a, b)| a.eq_ignore_ascii_case(b)).then(|| tail.to_vec())
+        let same = head.iter().zip(&root).all(|(a, b)| a.eq_ignore_ascii_case(b));
+        same.then(|| (Some(root), tail.to_vec()))
     })
 }
 

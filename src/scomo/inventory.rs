@@ -277,11 +277,10 @@ fn operations(entry: &Branch) -> Vec<String> {
 
 /// How the device spells the name of an entry's `Operations`; nothing if there is no such node.
 pub(super) fn operations_name(entry: &Branch) -> Option<String> {
-    let named = |exact: bool| {
-        move |name: &&String| if exact { *name == "Operations" } else { name.eq_ignore_ascii_case("Operations") }
-    };
-    let names = || entry.children().iter().map(|(name, _)| name);
-    names().find(named(true)).or_else(|| names().find(named(false))).cloned()
+    const NAME: &str = "Operations";
+    let children = || entry.children().iter().map(|(name, _)| name);
+    let exact = children().find(|name| *name == NAME);
+    exact.or_else(|| children().find(|name| name.eq_ignore_ascii_case(NAME))).cloned()
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ enum Stage {
     Looking { tour: Box<Tour> },
     /// Waits for the choice of a package; no ask.
     Selecting,
+    /// Waits for the choice among the packages that the device holds; no ask.
+    Fitting,
     /// Reads DevDetail.
     Detailing,
     /// Reads what lies under `Download`.
@@ -115,6 +117,7 @@ impl Scomo {
             }
             Input::Told { .. } => stage,
             Input::Selected(selected) => selection(stage, selected, &mut hand),
+            Input::Fit(fit) => look::fitted(stage, fit, &mut hand),
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
@@ -133,6 +136,7 @@ impl Scomo {
             | Stage::Locating
             | Stage::Looking { .. }
             | Stage::Selecting
+            | Stage::Fitting
             | Stage::Detailing
             | Stage::Browsing { .. }
             | Stage::Granting { .. }
@@ -167,7 +171,6 @@ impl Scomo {
 
 impl Stage {
     /// The work whose Exec was sent and has no end yet, and whether the device accepted it; else the stage as it is.
-    #[expect(clippy::result_large_err, reason = "no error: a stage that is none of these is given back")]
     fn sent(self) -> Result<(Box<Work>, bool), Self> {
         match self {
             Self::Executing { work } => Ok((work, false)),
@@ -176,6 +179,7 @@ impl Stage {
             | Self::Locating
             | Self::Looking { .. }
             | Self::Selecting
+            | Self::Fitting
             | Self::Detailing
             | Self::Browsing { .. }
             | Self::Granting { .. }
@@ -206,6 +210,7 @@ impl Stage {
             | Self::Locating
             | Self::Looking { .. }
             | Self::Selecting
+            | Self::Fitting
             | Self::Detailing
             | Self::Browsing { .. }
             | Self::Over => None,
@@ -263,7 +268,12 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
             exec::may_tidy(work, code, confirmed, outcome, hand)
         }
         Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, outcome, hand),
-        Stage::Resting | Stage::Selecting | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => stage,
+        Stage::Resting
+        | Stage::Selecting
+        | Stage::Fitting
+        | Stage::Granting { .. }
+        | Stage::Waiting { .. }
+        | Stage::Over => stage,
     }
 }
 
@@ -280,13 +290,13 @@ fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
         (Selected::Chosen(chosen), Some(failure)) if hand.memory.closed.iter().any(|c| c.way == chosen.way) => {
             hand.finish(Ending::Failed(failure))
         }
-        (Selected::Chosen(chosen), _) => match hand.cx.inventory.filter(|_| hand.memory.looked) {
-            Some(inventory) => deliver::chosen(inventory, *chosen, hand),
-            None => {
-                hand.memory.chosen = Some(chosen);
-                look::proceed(hand)
+        (Selected::Chosen(chosen), _) => {
+            if let Some(inventory) = hand.cx.inventory.filter(|_| hand.has_looked()) {
+                return deliver::chosen(inventory, *chosen, hand);
             }
-        },
+            hand.memory.chosen = Some(chosen);
+            look::proceed(hand)
+        }
         (Selected::AlreadyDone, _) => hand.already(),
         (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
         (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),

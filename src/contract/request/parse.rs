@@ -11,8 +11,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Action, Collect, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation,
-    PackageWanted, Request, RetryRule, Work,
+    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
+    Request, RetryRule, Work,
 };
 use crate::{
     contract::problem::{
@@ -65,7 +65,9 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
     let confirm = root.get("confirm").map(|f| f.object().and_then(confirm));
-    let collect = collect(&mut root, matches!(work, Some(Work::Inventory)));
+    let only = matches!(work, Some(Work::Inventory));
+    let collect = root.get("collect").map(|f| sources(&f, only));
+    let collect_max_age = root.get("collect_max_age").map(|f| f.duration(&AGE));
     root.close();
     Some(Request {
         request_id: request_id?,
@@ -77,41 +79,35 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         retry: retry?,
         notify: notify?,
         if_unknown_device: if_unknown_device?,
-        collect: collect?,
         confirm: match confirm {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        collect: match collect {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        collect_max_age: match collect_max_age {
             Some(read) => Some(read?),
             None => None,
         },
     })
 }
 
-/// `only`: there is nothing else to be done, so that nothing at all is not enough.
-fn collect(root: &mut Object<'_>, only: bool) -> Option<Collect> {
-    let sources = root.get("collect").map(|field| {
-        if field.is_empty_list() && !only {
-            return Some(BTreeSet::new());
+/// What is to be read. `only`: there is nothing else to be done, so that nothing at all is not enough.
+fn sources(field: &Field<'_>, only: bool) -> Option<BTreeSet<FactSource>> {
+    if field.is_empty_list() && !only {
+        return Some(BTreeSet::new());
+    }
+    let (mut sources, mut good) = (BTreeSet::new(), true);
+    for member in field.list(SOURCES.len())? {
+        match member.choice(&SOURCES, &[]) {
+            Some(source) if sources.insert(source) => {}
+            Some(_) => member.fault(Code::Duplicate, "is named twice"),
+            None => good = false,
         }
-        let (mut sources, mut good) = (BTreeSet::new(), true);
-        for member in field.list(SOURCES.len())? {
-            match member.choice(&SOURCES, &[]) {
-                Some(source) if sources.insert(source) => {}
-                Some(_) => member.fault(Code::Duplicate, "is named twice"),
-                None => good = false,
-            }
-        }
-        good.then_some(sources)
-    });
-    let max_age = root.get("collect_max_age").map(|field| field.duration(&AGE));
-    Some(Collect {
-        sources: match sources {
-            Some(read) => Some(read?),
-            None => None,
-        },
-        max_age: match max_age {
-            Some(read) => Some(read?),
-            None => None,
-        },
-    })
+    }
+    good.then_some(sources)
 }
 
 #[derive(Clone, Copy)]

@@ -21,7 +21,7 @@ use crate::{
     },
     job::{
         life::Notify,
-        procedure::{Action, Collect},
+        procedure::Action,
         record::{Order, Record, pkg_ids},
         retry::RetryRule,
         selection::PackageWanted,
@@ -152,7 +152,8 @@ impl Desk<'_> {
             notify: Notify::default(),
             if_unknown_device: IfUnknownDevice::default(),
             confirm: None,
-            collect: Collect::default(),
+            collect: None,
+            collect_max_age: None,
         };
         let (tenant, settings) = (self.device.tenant.clone(), &self.flow.settings);
         let Ok(accepted) = accept(request, tenant, &settings.defaults, self.now, self.mint.as_mut()) else {

@@ -6,11 +6,16 @@ use super::desk::Desk;
 use crate::{
     job::{
         plan::{Choice, Step, Tried, Verdict as WayVerdict},
-        procedure::{Action, Chosen, Closed, Package, Selected},
+        procedure::{Action, Chosen, Closed, Fit, Package, Selected},
         record::Order,
-        selection::{Selection, Verdict, select},
+        selection::{self, Fitting, Selection, Verdict, select},
     },
-    model::{catalog::Delivery, catalog::PackageRef, device::Facts, rule::FactSource},
+    model::{
+        catalog::Delivery,
+        catalog::PackageRef,
+        device::Facts,
+        rule::{FactName, FactSource},
+    },
 };
 
 impl Desk<'_> {
@@ -23,9 +28,7 @@ impl Desk<'_> {
             return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
         };
         wanted.env_refused = self.known.lacks.env_types(self.now);
-        let readable = |source: &FactSource| record.collect.allows(*source) && !read.contains(source);
-        let may_read: BTreeSet<FactSource> = FactSource::READABLE.into_iter().filter(readable).collect();
-        let facts = self.facts(read);
+        let (may_read, facts) = (self.may_read(read), self.facts(read));
         let catalogue = self.flow.catalogue.all();
         let selection = select(&wanted, &facts, catalogue.iter(), &may_read, self.now);
         let reasons: Vec<String> = selection.refusals.iter().map(ToString::to_string).collect();
@@ -43,16 +46,31 @@ impl Desk<'_> {
                 self.note(format!("{package} is on the device already"));
                 Selected::AlreadyDone
             }
-            Verdict::Undecided { missing } => {
-                let missing: Vec<&str> = missing.iter().map(|fact| fact.as_str()).collect();
-                Selected::Undecided { reasons: vec![format!("{} must be known first", missing.join(", "))] }
-            }
+            Verdict::Undecided { missing } => Selected::Undecided { reasons: vec![needed(&missing)] },
             Verdict::Nothing if reasons.is_empty() => {
                 let what = wanted.package.map_or_else(|| "any".to_owned(), |package| package.id.to_string());
                 Selected::Nothing { reasons: vec![format!("the catalogue has no package `{what}`")] }
             }
             Verdict::Nothing => Selected::Nothing { reasons },
         }
+    }
+
+    /// Answers a procedure that asks which of the packages held the device is to install.
+    pub(super) fn fit(&mut self, held: &[String], read: &BTreeSet<FactSource>) -> Fit {
+        let (may_read, facts) = (self.may_read(read), self.facts(read));
+        match selection::fit(held, &facts, self.flow.catalogue.all().iter(), &may_read) {
+            Fitting::This(pkg_id) => Fit::This { pkg_id },
+            Fitting::Undecided { missing } => Fit::Undecided { reasons: vec![needed(&missing)] },
+            Fitting::Nothing { refusals } => {
+                Fit::Nothing { reasons: refusals.iter().map(ToString::to_string).collect() }
+            }
+        }
+    }
+
+    /// The sources that may still be read for a choice.
+    fn may_read(&self, read: &BTreeSet<FactSource>) -> BTreeSet<FactSource> {
+        let allows = |source: &FactSource| self.work.record().is_some_and(|record| record.collect.allows(*source));
+        FactSource::READABLE.into_iter().filter(|source| allows(source) && !read.contains(source)).collect()
     }
 
     /// The facts that count for a choice: of what can be read, what was read in this session or is young enough.
@@ -114,6 +132,11 @@ impl Desk<'_> {
             record.selection = Some(selection);
         }
     }
+}
+
+fn needed(missing: &BTreeSet<FactName>) -> String {
+    let missing: Vec<&str> = missing.iter().map(|fact| fact.as_str()).collect();
+    format!("{} must be known first", missing.join(", "))
 }
 
 impl super::work::Work {

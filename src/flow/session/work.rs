@@ -250,6 +250,7 @@ impl Desk<'_> {
                     Effect::Need(Need::Selection { read, closed }) => {
                         inputs.push_back(Input::Selected(self.select(&read, &closed)));
                     }
+                    Effect::Need(Need::Fit { held, read }) => inputs.push_back(Input::Fit(self.fit(&held, &read))),
                     Effect::Need(Need::Grant { mechanism, package }) => {
                         let url = self.grant(mechanism, &package);
                         inputs.push_back(Input::Granted { url });

@@ -63,7 +63,7 @@ pub fn job(
     let NewJob { id, device, device_key, life, effects } = job;
     let deadline = life.deadline();
     let (request_id, source) = (request.request_id.clone(), request.source.clone());
-    let record = Record::new(request_id, source, order, asked.collect.clone(), life).confirmed(asked.confirm.clone());
+    let record = Record::new(request_id, source, order, asked.collect(), life).confirmed(asked.confirm.clone());
     let row = JobRow {
         id,
         tenant: request.tenant.clone(),

@@ -118,7 +118,14 @@ impl Run {
             }
             (Input::Told { correlator, texts }, _) => self.told(&correlator, texts, &mut hand),
             (Input::SessionEnded, _) => self.lost(&mut hand),
-            (Input::Outcome { .. } | Input::Report { .. } | Input::Selected(_) | Input::Granted { .. }, _) => {}
+            (
+                Input::Outcome { .. }
+                | Input::Report { .. }
+                | Input::Selected(_)
+                | Input::Fit(_)
+                | Input::Granted { .. },
+                _,
+            ) => {}
         }
         (self, hand.effects)
     }

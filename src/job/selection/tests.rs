@@ -204,3 +204,26 @@ fn a_package_for_an_environment_that_the_device_rejected_is_not_chosen_again() {
     assert_eq!(chosen.verdict, Verdict::Chosen(of("a", "1")));
     assert_eq!(reasons(&chosen), ["a 2 was refused: the device rejected the target environment \"wasm\" (1413)"]);
 }
+
+#[test]
+fn of_the_packages_held_the_first_is_installed_whose_rule_holds() {
+    let catalogue = [
+        package("a", "3", Some("dev.man == 'Other'")),
+        package("a", "2", Some("detail.fwv == '8'")),
+        package("a", "1", None),
+    ];
+    let held = |versions: &[&str]| versions.iter().map(|v| format!("A@{v}")).collect::<Vec<_>>();
+    let all = FactSource::READABLE.into();
+    let none = BTreeSet::new();
+    let first = |fitting| if let Fitting::This(pkg_id) = fitting { pkg_id } else { panic!("{fitting:?}") };
+    let mut facts = facts(None);
+    let missing = BTreeSet::from([FactName::FwV]);
+    assert_eq!(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all), Fitting::Undecided { missing });
+    assert_eq!(first(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &none)), "A@1");
+    let Fitting::Nothing { refusals } = fit(&held(&["3", "2"]), &facts, &catalogue, &none) else { panic!() };
+    let told: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    assert!(told[0].contains("does not hold") && told[1].contains("detail.fwv"), "{told:?}");
+    facts.detail = Some(DevDetail { fwv: Some("8".to_owned()), ..DevDetail::default() });
+    assert_eq!(first(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all)), "A@2");
+    assert_eq!(first(fit(&held(&["9", "2"]), &facts, &catalogue, &all)), "A@9", "the catalogue does not know it");
+}

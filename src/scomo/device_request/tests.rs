@@ -108,4 +108,8 @@ fn an_entry_of_the_inventory_is_known_by_its_identifier() {
     let Wish::Package { pkg_id, .. } = wish("./SCM/Inventory/Delivered/x1/Operations/Remove") else { panic!() };
     let Wish::Component { id, .. } = wish("./SCM/Inventory/Deployed/X2/Operations/Activate") else { panic!() };
     assert_eq!((pkg_id.as_str(), id.as_str()), ("org.example.p@1", "org.example.c"));
+    let both = [root("./Other"), root("./SCM")];
+    let elsewhere = Wish::read(Some("./Other/Inventory/Deployed/X2/Operations/Activate"), "", &both, Some(&inventory));
+    let Ok(Wish::Component { id, .. }) = elsewhere else { panic!() };
+    assert_eq!(id.as_str(), "X2", "an entry of the same name in another object is another one");
 }

@@ -46,13 +46,9 @@ pub(super) fn listed(mut work: Box<Work>, whole: bool, outcome: &Outcome, hand: 
 /// Sends the Exec under a fresh correlator.
 pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
     let Some(name) = work.operation.among(offered.iter().map(String::as_str)) else {
-        let text = format!("the device does not offer {} on this node", work.operation.node_name());
-        if hand.memory.assumed {
-            return look::again(&text, hand);
-        }
-        let failure = Failure { code: None, device_code: None, class: FailureClass::Incapable, retryable: false, text };
-        return hand.unable(failure);
+        return not_offered(&work, None, hand);
     };
+    work.guessed = offered.is_empty();
     let guard = match consent::gate(hand) {
         Gate::Open => None,
         Gate::Guard(prompt) => Some(prompt),
@@ -67,6 +63,14 @@ pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'
     }
     work.exec = Some(correlator);
     Stage::Executing { work }
+}
+
+fn not_offered(work: &Work, device_code: Option<u16>, hand: &mut Hand<'_>) -> Stage {
+    let text = format!("the device does not offer {} on this node", work.operation.node_name());
+    if hand.assumes() {
+        return look::again(&text, hand);
+    }
+    hand.unable(Failure { code: None, device_code, class: FailureClass::Incapable, retryable: false, text })
 }
 
 pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
@@ -88,6 +92,9 @@ pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) 
 }
 
 fn refused(work: &Work, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if let (Outcome::Refused { code: code @ (404..=406) }, true) = (outcome, work.guessed) {
+        return not_offered(work, Some(*code), hand);
+    }
     hand.setback(outcome, &format!("run {}", work.operation.node_name()))
 }
 

@@ -105,9 +105,8 @@ fn installed(inventory: &Inventory, pkg_id: &str, active: bool) -> Reached {
     let untold = inventory.components.iter().any(|component| component.pkg_ref.is_none());
     match inventory.package(pkg_id).map(|p| p.state) {
         Some(Some(PackageState::Installed) | None) => Reached::Unknown,
-        Some(Some(PackageState::Delivered)) => Reached::No,
         None if untold => Reached::Unknown,
-        None => Reached::No,
+        Some(Some(PackageState::Delivered)) | None => Reached::No,
     }
 }
 

@@ -43,18 +43,9 @@ pub(super) struct Memory {
     /// This attempt has written the package's bytes, every one acknowledged.
     #[serde(default)]
     pub(super) sent: bool,
-    /// DevDetail was read in this session.
+    /// What was learnt in this session.
     #[serde(default)]
-    pub(super) detailed: bool,
-    /// The inventory was read in this session, or what is known of it counts.
-    #[serde(default)]
-    pub(super) looked: bool,
-    /// It was not read: what is known of it counts, until the device shows that it does not hold.
-    #[serde(default)]
-    pub(super) assumed: bool,
-    /// The roots were found in this session, not remembered from an earlier one.
-    #[serde(default)]
-    pub(super) located: bool,
+    pub(super) seen: Seen,
     /// The package, where it was chosen before the inventory was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chosen: Option<Box<Chosen>>,
@@ -84,6 +75,30 @@ impl User {
     }
 }
 
+/// What a session has learnt of its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// DevDetail was read.
+    pub(super) detail: bool,
+    /// The roots were found, not remembered from an earlier session.
+    pub(super) roots: bool,
+    /// The inventory.
+    pub(super) inventory: Sight,
+}
+
+/// Whether the inventory is known well enough to work by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sight {
+    /// It is not.
+    #[default]
+    Unseen,
+    /// What is known of it counts, until the device shows that it does not hold.
+    Assumed,
+    /// It was read.
+    Read,
+}
+
 impl Memory {
     pub(super) const fn new() -> Self {
         Self {
@@ -94,10 +109,7 @@ impl Memory {
             late: None,
             distrusted: None,
             sent: false,
-            detailed: false,
-            looked: false,
-            assumed: false,
-            located: false,
+            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
             chosen: None,
             way: None,
             closed: vec![],
@@ -115,10 +127,7 @@ impl Memory {
         let way = None;
         Self {
             pending: None,
-            detailed: false,
-            looked: false,
-            assumed: false,
-            located: false,
+            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
             chosen: None,
             way,
             ..self
@@ -161,12 +170,26 @@ impl<'a> Hand<'a> {
         self.cx.fresh.contains(&source)
     }
 
+    /// Whether the inventory is known well enough to work by it.
+    pub(super) fn has_looked(&self) -> bool {
+        self.memory.seen.inventory != Sight::Unseen
+    }
+
+    /// Whether what is worked by was not read in this session.
+    pub(super) fn assumes(&self) -> bool {
+        self.memory.seen.inventory == Sight::Assumed
+    }
+
     /// Asks which package, and how.
     pub(super) fn need_selection(&mut self) {
-        let detail = self.memory.detailed.then_some(FactSource::DevDetail);
-        let inventory = self.memory.looked && self.cx.collect.allows(FactSource::Inventory);
-        let read: BTreeSet<FactSource> = detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect();
-        self.need(Need::Selection { read, closed: self.memory.closed.clone() });
+        self.need(Need::Selection { read: self.read(), closed: self.memory.closed.clone() });
+    }
+
+    /// What was read in this session and counts for a choice.
+    pub(super) fn read(&self) -> BTreeSet<FactSource> {
+        let detail = self.memory.seen.detail.then_some(FactSource::DevDetail);
+        let inventory = self.has_looked() && self.cx.collect.allows(FactSource::Inventory);
+        detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect()
     }
 
     /// Whether this is the outstanding ask, which then no longer is.
@@ -247,7 +270,7 @@ impl<'a> Hand<'a> {
     /// from before, the device is looked at first.
     pub(super) fn setback(&mut self, outcome: &Outcome, doing: &str) -> Stage {
         let failure = Failure::of(outcome, doing);
-        if self.memory.assumed {
+        if self.assumes() {
             return look::again(&failure.text, self);
         }
         self.finish(Ending::Failed(failure))
@@ -258,7 +281,7 @@ impl<'a> Hand<'a> {
         let failure = Failure::of(outcome, doing);
         let unable =
             failure.class == FailureClass::Incapable || matches!(failure.device_code, Some(405 | 406 | 413 | 415));
-        if unable && !self.memory.assumed { self.unable(failure) } else { self.setback(outcome, doing) }
+        if unable && !self.assumes() { self.unable(failure) } else { self.setback(outcome, doing) }
     }
 
     /// The device lacks what the way needs that is being tried.

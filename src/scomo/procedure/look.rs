@@ -7,9 +7,9 @@ use super::{
     errand::{ComponentOperation, Errand, PackageOperation},
     exec,
     goal::{Goal, Reached},
-    hand::Hand,
+    hand::{Hand, Sight},
     place::Work,
-    turn::{Ending, Fact},
+    turn::{Ending, Fact, Fit, Need},
 };
 use crate::{
     model::{
@@ -55,7 +55,7 @@ enum Reading {
 
 /// Begins in a session that has just opened.
 pub(super) fn begin(hand: &mut Hand<'_>) -> Stage {
-    hand.memory.looked = false;
+    hand.memory.seen.inventory = Sight::Unseen;
     proceed(hand)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn proceed(hand: &mut Hand<'_>) -> Stage {
         Errand::Download { .. } | Errand::OperatePackage { .. } | Errand::OperateComponent { .. } | Errand::Collect => {
         }
     }
-    if hand.memory.looked {
+    if hand.has_looked() {
         return match hand.cx.inventory {
             Some(inventory) => survey(inventory, hand),
             None => tour(hand),
@@ -79,8 +79,7 @@ pub(super) fn proceed(hand: &mut Hand<'_>) -> Stage {
     }
     match assumed(hand) {
         Some(inventory) => {
-            hand.memory.looked = true;
-            hand.memory.assumed = true;
+            hand.memory.seen.inventory = Sight::Assumed;
             hand.note("what is known of the device's inventory is young enough and is not read again");
             survey(inventory, hand)
         }
@@ -96,7 +95,7 @@ fn needs_detail(hand: &Hand<'_>) -> bool {
             hand.cx.collect.names(source)
         }
     };
-    named && !hand.memory.detailed && !hand.is_fresh(source)
+    named && !hand.memory.seen.detail && !hand.is_fresh(source)
 }
 
 /// What is known of the inventory, if it need not be read. What this job has sent an operation to may have changed since.
@@ -108,7 +107,7 @@ fn assumed<'a>(hand: &Hand<'a>) -> Option<&'a Inventory> {
 /// What was known of the device does not hold: it is read.
 pub(super) fn again(why: &str, hand: &mut Hand<'_>) -> Stage {
     hand.note(format!("{why}; what was known of its inventory may be out of date and is read again"));
-    hand.memory.assumed = false;
+    hand.memory.seen.inventory = Sight::Unseen;
     tour(hand)
 }
 
@@ -142,7 +141,7 @@ pub(super) fn located(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     let scomo = found.iter().filter(|root| root.kind == ObjectKind::Scomo);
     let roots: Vec<Instance> = scomo.take(MOST_ROOTS).cloned().collect();
     hand.learned(Fact::Roots(roots.clone()));
-    hand.memory.located = true;
+    hand.memory.seen.roots = true;
     match roots.len() {
         0 => not_applicable("the device has no SCOMO management object".to_owned(), hand),
         1 => next(roots.into_iter().map(Place::new).collect(), Inventory::default(), hand),
@@ -156,8 +155,7 @@ pub(super) fn located(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
 /// Goes on to the next root; after the last one the inventory is known.
 fn next(mut left: Vec<Place>, read: Inventory, hand: &mut Hand<'_>) -> Stage {
     if left.is_empty() {
-        hand.memory.looked = true;
-        hand.memory.assumed = false;
+        hand.memory.seen.inventory = Sight::Read;
         hand.learned(Fact::Inventory { inventory: read.clone(), whole: true });
         return survey(&read, hand);
     }
@@ -191,7 +189,7 @@ pub(super) fn looked(tour: Tour, outcome: &Outcome, hand: &mut Hand<'_>) -> Stag
         }
         (Outcome::Missing, Reading::AsKnown) => visit(Tour { reading: Reading::Whole, ..tour }, hand),
         // A root that was remembered is not there any more.
-        (Outcome::Missing, Reading::Whole | Reading::LowerCase) if !hand.memory.located => locate(hand),
+        (Outcome::Missing, Reading::Whole | Reading::LowerCase) if !hand.memory.seen.roots => locate(hand),
         (Outcome::Missing, Reading::Whole | Reading::LowerCase) | (_, Reading::LowerCase) => {
             next(tour.left, tour.read.join(Inventory::hidden(tour.place)), hand)
         }
@@ -232,7 +230,7 @@ fn select(hand: &mut Hand<'_>) -> Stage {
 
 /// The choice lacks something. Once DevDetail has been read and is still not enough, nothing more can be learnt.
 pub(super) fn undecided(reasons: Vec<String>, hand: &mut Hand<'_>) -> Stage {
-    if hand.memory.detailed || !hand.cx.collect.allows(FactSource::DevDetail) {
+    if hand.memory.seen.detail || !hand.cx.collect.allows(FactSource::DevDetail) {
         return hand.finish(Ending::NotApplicable { reasons });
     }
     read_detail(hand)
@@ -244,7 +242,7 @@ fn read_detail(hand: &mut Hand<'_>) -> Stage {
 }
 
 pub(super) fn detailed(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    hand.memory.detailed = true;
+    hand.memory.seen.detail = true;
     let detail = if let Outcome::Read(tree) = outcome {
         DevDetail::from_tree(tree)
     } else {
@@ -259,17 +257,44 @@ pub(super) fn detailed(outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
 }
 
 fn on_package(inventory: &Inventory, operation: PackageOperation, pkg_ids: &[String], hand: &mut Hand<'_>) -> Stage {
-    let held = pkg_ids.iter().find_map(|id| Some((id, inventory.package(id)?)));
-    let Some((pkg_id, entry)) = held else {
-        let mut reached = pkg_ids.iter().map(|id| Goal::Delivered { pkg_id: id.clone(), operation }.reached(inventory));
-        let done = match operation {
-            PackageOperation::Remove => inventory.is_whole(),
-            PackageOperation::Install | PackageOperation::InstallInactive => reached.any(|r| r == Reached::Yes),
-        };
-        let wanted = pkg_ids.first().map_or("", String::as_str);
-        return absent(done, format!("the device does not hold the delivery package {wanted}"), inventory, hand);
+    let held: Vec<&String> = pkg_ids.iter().filter(|id| inventory.package(id).is_some()).collect();
+    match (operation, held.as_slice()) {
+        (_, []) => nothing_held(inventory, operation, pkg_ids, hand),
+        (PackageOperation::Remove, [first, ..]) => on_held(inventory, operation, first, hand),
+        (PackageOperation::Install | PackageOperation::InstallInactive, [_, ..]) => {
+            let held = held.into_iter().cloned().collect();
+            hand.need(Need::Fit { held, read: hand.read() });
+            Stage::Fitting
+        }
+    }
+}
+
+fn nothing_held(inventory: &Inventory, operation: PackageOperation, pkg_ids: &[String], hand: &mut Hand<'_>) -> Stage {
+    let mut reached = pkg_ids.iter().map(|id| Goal::Delivered { pkg_id: id.clone(), operation }.reached(inventory));
+    let done = match operation {
+        PackageOperation::Remove => inventory.is_whole(),
+        PackageOperation::Install | PackageOperation::InstallInactive => reached.any(|r| r == Reached::Yes),
     };
-    let goal = Goal::Delivered { pkg_id: pkg_id.clone(), operation };
+    let wanted = pkg_ids.first().map_or("", String::as_str);
+    absent(done, format!("the device does not hold the delivery package {wanted}"), inventory, hand)
+}
+
+/// Which of the packages held is meant was decided.
+pub(super) fn fitted(stage: Stage, fit: Fit, hand: &mut Hand<'_>) -> Stage {
+    let (Stage::Fitting, Errand::OperatePackage { operation, .. }) = (&stage, hand.errand) else { return stage };
+    match (fit, hand.cx.inventory) {
+        (Fit::This { pkg_id }, Some(inventory)) => on_held(inventory, *operation, &pkg_id, hand),
+        (Fit::This { .. }, None) => tour(hand),
+        (Fit::Nothing { reasons }, _) => hand.finish(Ending::NotApplicable { reasons }),
+        (Fit::Undecided { reasons }, _) => undecided(reasons, hand),
+    }
+}
+
+fn on_held(inventory: &Inventory, operation: PackageOperation, pkg_id: &str, hand: &mut Hand<'_>) -> Stage {
+    let goal = Goal::Delivered { pkg_id: pkg_id.to_owned(), operation };
+    let Some(entry) = inventory.package(pkg_id) else {
+        return absent(false, format!("the device does not hold the delivery package {pkg_id}"), inventory, hand);
+    };
     let place = place_of(inventory, &entry.root);
     let work = Work::new(place, goal, operation.into(), entry.node.clone());
     let phase = entry.status.map_or(Phase::Unknown, DeliveredStatus::phase);
@@ -292,7 +317,7 @@ fn on_component(inventory: &Inventory, operation: ComponentOperation, id: &Compo
 fn absent(done: bool, text: String, inventory: &Inventory, hand: &mut Hand<'_>) -> Stage {
     match (done, inventory.is_whole()) {
         (true, _) => hand.already(),
-        (false, _) if hand.memory.assumed => again(&text, hand),
+        (false, _) if hand.assumes() => again(&text, hand),
         (false, true) => not_applicable(text, hand),
         (false, false) => not_applicable(format!("{text}, as far as it shows its inventory"), hand),
     }

@@ -18,6 +18,9 @@ pub(super) struct Work {
     pub(super) entry: String,
     /// The name of the node above its operations.
     pub(super) operations: String,
+    /// The entry lists no operations: the name of the one that was sent is a guess.
+    #[serde(default)]
+    pub(super) guessed: bool,
     /// Other roots to try where this one does not take a new package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) elsewhere: Vec<Place>,
@@ -30,7 +33,8 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn new(place: Place, goal: Goal, operation: Operation, entry: String) -> Self {
         let operations = "Operations".to_owned();
-        Self { place, goal, operation, entry, operations, elsewhere: Vec::new(), fixed: false, exec: None }
+        let elsewhere = Vec::new();
+        Self { place, goal, operation, entry, operations, guessed: false, elsewhere, fixed: false, exec: None }
     }
 
     /// The same with the name that the device gives the node above the entry's operations.

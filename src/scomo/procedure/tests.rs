@@ -14,7 +14,7 @@ use self::device::Device;
 use super::{
     Scomo,
     errand::{Action, Chosen, Collect, Errand, Mechanism, Package, Way},
-    turn::{Closed, Context, Effect, Ending, Fact, Input, Need, Question, Quirks, Selected},
+    turn::{Closed, Context, Effect, Ending, Fact, Fit, Input, Need, Question, Quirks, Selected},
 };
 use std::collections::BTreeSet;
 
@@ -61,6 +61,8 @@ struct World {
     fresh: BTreeSet<FactSource>,
     rootless: bool,
     way: Way,
+    /// What is said of the packages that the device holds, the last first; then its first one.
+    fit: Vec<Fit>,
     /// The way that selection names when the first turned out to be closed.
     other_way: Option<Way>,
     /// What selection was told to have been read, each time it was asked.
@@ -91,6 +93,7 @@ impl World {
             fresh: BTreeSet::new(),
             rootless: false,
             way: Way::Direct,
+            fit: vec![],
             other_way: None,
             read: vec![],
             selected: None,
@@ -168,6 +171,11 @@ impl World {
             Effect::Need(Need::Selection { read, closed }) => {
                 self.read.push(read);
                 Some(Input::Selected(self.selected.clone().unwrap_or_else(|| self.choose(&closed))))
+            }
+            Effect::Need(Need::Fit { held, read }) => {
+                self.read.push(read);
+                let first = || Fit::This { pkg_id: held[0].clone() };
+                Some(Input::Fit(self.fit.pop().unwrap_or_else(first)))
             }
             Effect::Need(Need::Grant { .. }) => Some(Input::Granted { url: "https://dl.example/dd/g1".to_owned() }),
             Effect::Learned(Fact::Roots(roots)) => {

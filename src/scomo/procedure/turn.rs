@@ -156,6 +156,8 @@ pub enum Input {
     },
     /// The answer to [`Need::Selection`].
     Selected(Selected),
+    /// The answer to [`Need::Fit`].
+    Fit(Fit),
     /// The answer to [`Need::Grant`]: what to write as PkgURL.
     Granted {
         /// Absolute URL, at most 255 bytes.
@@ -180,6 +182,27 @@ pub enum Selected {
         reasons: Vec<String>,
     },
     /// A rule or the choice of the way reads DevDetail, which nobody has asked for yet.
+    Undecided {
+        /// What was missing, a sentence each.
+        reasons: Vec<String>,
+    },
+}
+
+/// Which of the packages held is to be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// This one.
+    This {
+        /// Its `PkgID`, as it was asked for.
+        pkg_id: String,
+    },
+    /// None is meant for this device.
+    Nothing {
+        /// A sentence each.
+        reasons: Vec<String>,
+    },
+    /// A rule reads what nobody has asked the device for yet.
     Undecided {
         /// What was missing, a sentence each.
         reasons: Vec<String>,
@@ -219,6 +242,13 @@ pub enum Need {
         read: BTreeSet<FactSource>,
         /// The ways that turned out to be closed.
         closed: Vec<Closed>,
+    },
+    /// Which of the packages that the device holds is to be installed. Answered by [`Input::Fit`].
+    Fit {
+        /// Their `PkgID`s, best first.
+        held: Vec<String>,
+        /// As for [`Need::Selection`].
+        read: BTreeSet<FactSource>,
     },
     /// A URL under which the device may fetch the package. Answered by [`Input::Granted`].
     Grant {

@@ -99,6 +99,23 @@ async fn a_request_is_submitted_watched_shown_and_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_was_never_read_shows_no_inventory_and_a_request_that_collects_is_taken() {
+    let stage = Stage::set().await;
+    stage.add("IMEI:1").ended(0, &[]);
+    stage.run(&["device", "inventory", "IMEI:1"]).ended(4, &["not_found", "none was read yet"]);
+    stage.run(&["device", "inventory", "IMEI:1", "--history"]).ended(0, &["No inventory was told yet."]);
+    let history = stage.run(&["device", "inventory", "IMEI:1", "--history", "--json"]).json();
+    assert_eq!(history, json!({ "device": "IMEI:1", "inventories": [] }));
+    stage.run(&["device", "inventory", "IMEI:2"]).ended(4, &["no such device"]);
+    let collect = ["request", "submit", "--device", "IMEI:1", "--inventory", "--collect", "inventory", "--id", "c"];
+    stage.run(&collect).ended(0, &["c", "accepted"]);
+    let shown = stage.run(&["request", "show", "c", "--json"]).json();
+    let asked = (&shown["asked"]["work"]["kind"], &shown["asked"]["collect"]);
+    assert_eq!(asked, (&json!("inventory"), &json!(["inventory"])), "{shown:#}");
+    stage.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_told_pointer_by_pointer_to_people_and_as_it_came_to_machines() {
     let stage = Stage::set().await;
     let bad =

@@ -144,3 +144,49 @@ async fn where_a_descriptor_failed_the_package_itself_is_tried() {
     assert!(reason.contains("since a descriptor failed before"), "{reason}");
     world.end().await;
 }
+
+/// A device that makes its entries itself and offers these operations only.
+fn offering(operations: &str) -> String {
+    device(1, &format!("[device.scomo]\nchildren = \"device\"\noperations = [{operations}]"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_delivered_package_cannot_be_installed_it_is_fetched_by_url() {
+    let world = World::with(Database::sqlite(), &offering("\"DownloadInstall\", \"RemovePackage\"")).await;
+    let ended = world.run("r", download(HELLO, "install", "auto")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["delivery"], &ended.job()["attempt"]), (&json!("alternate"), &json!(1)));
+    let history = world.api.job("r").await["history"].to_string();
+    assert!(history.contains("does not offer Install on this node: another way is looked for"), "{history}");
+    assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1200)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_request_allows_no_other_way_the_device_is_not_capable() {
+    for (operations, delivery) in [("\"DownloadInstall\"", "direct"), ("\"Install\"", "alternate")] {
+        let world = World::with(Database::sqlite(), &offering(operations)).await;
+        let ended = world.run("r", download(HELLO, "install", delivery)).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        assert_eq!(ended.job()["result"]["class"], "incapable");
+        assert_eq!(world.watch.executed(D1), []);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_dl_4_t_dl_5_t_dl_7_entries_are_made_found_or_reused_and_kept_or_gone() {
+    for (tables, kept) in [
+        ("children = \"device\"", false),
+        ("fixed = [\"RB_DP\"]", true),
+        ("after_download = \"move\"", false),
+        ("names = { Download = \"download\" }", false),
+    ] {
+        let world = World::with(Database::sqlite(), &device(1, &format!("[device.scomo]\n{tables}"))).await;
+        let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{tables}: {:#}", ended.job());
+        let left = world.tree(D1).lines.iter().filter(|line| line.to_lowercase().contains("/download/")).count();
+        assert_eq!(left > 1, kept, "{tables}: {:#?}", world.tree(D1).lines);
+        world.end().await;
+    }
+}

@@ -154,6 +154,18 @@ async fn f5_4_3_3_the_inventory_says_which_version_of_a_package_an_operation_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_4_3_3_dev_detail_says_which_of_the_packages_held_an_operation_is_on() {
+    let held = |version: &str| format!("[[device.scomo.package]]\nid = \"{RADIO}@{version}\"\ncontent = \"x\"\n");
+    let (world, _depot) = twins(Database::sqlite(), &(held("1.0") + &held("2.0")), &BY_FIRMWARE).await;
+    let ask = |collect: Value| with(on_package("install", RADIO), json!({ "collect": collect }));
+    assert_eq!(world.run_on("blind", &[D1], ask(json!([]))).await.outcome(), ("succeeded", Some(1200)));
+    assert_eq!(asked(&world, DETAIL), 0);
+    assert_eq!(world.run_on("seeing", &[D2], ask(json!(["devdetail"]))).await.outcome(), ("succeeded", Some(1200)));
+    assert_eq!((version(&world, D1), version(&world, D2)), versions("1.0", "2.0"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_rule_turns_out_to_need_is_read_and_both_sources_together() {
     let both = "version(detail.fwv) >= version('7.0') && installed.exists(c, c.id == 'org.example.codec')";
     let (world, _depot) = twins(Database::sqlite(), CODEC, &[(RADIO, "1.0", ""), (RADIO, "2.0", both)]).await;

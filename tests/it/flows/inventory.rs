@@ -167,7 +167,9 @@ async fn t_disc_5_a_device_without_the_object_is_not_capable_and_that_is_remembe
     assert_eq!(looked(), times, "nobody looked again");
     assert_eq!(world.run("c", collect()).await.outcome(), ("not_applicable", None));
     assert!(looked() > times, "who asks for the inventory has it looked for");
-    assert_eq!(world.api.get("devices/dev-1").await["dev_detail"]["fwv"], "7.0.3", "what it has was read");
+    let device = world.api.get("devices/dev-1").await;
+    assert_eq!(device["dev_detail"]["fwv"], "7.0.3", "what it has was read");
+    assert!(device["no_scomo_at"].is_string(), "{device:#}");
     world.end().await;
 }
 

@@ -3,7 +3,7 @@
 use scomo::{
     infra::store::{
         Cursor, Page, Write,
-        device::DeviceRow,
+        device::{DeviceRow, InventoryRow, ToldInventory},
         grant::GrantRow,
         job::{JobCount, JobFilter, JobRow},
         request::RequestRow,
@@ -12,7 +12,9 @@ use scomo::{
     model::{digest::Digest, id::Tenant},
 };
 
-use super::rows::{at, device, grant, job, package, put, request, session, unit};
+use serde_json::json;
+
+use super::rows::{at, device, grant, inventory, job, json, package, put, request, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 on_each_database! {
@@ -126,5 +128,26 @@ on_each_database! {
         assert_eq!(store.packages(&tenant).await.unwrap(), [new.clone(), other]);
         assert_eq!(store.package(&tenant, &new.id, "1.0").await.unwrap(), Some(new.clone()));
         assert_eq!(store.package(&tenant, &new.id, "3.0").await.unwrap(), None);
+    }
+
+    async fn the_newest_inventories_that_were_told_are_kept(db: Database) {
+        let store = db.open().await;
+        let (row, other) = (device("a"), device("b"));
+        put(&store, [Write::DeviceInsert(row.clone()), Write::DeviceInsert(other.clone())]).await;
+        let told = |of: &DeviceRow, seconds: i64| {
+            let read = InventoryRow { body: json(&json!({ "n": seconds })), read_at: at(seconds - 1), ..inventory(of) };
+            ToldInventory { told_at: at(seconds), row: read }
+        };
+        let keep = |of: &DeviceRow, seconds: i64| Write::InventoryKeep { told: told(of, seconds), keep: 3 };
+        put(&store, [1, 2, 3, 4, 5].map(|seconds| keep(&row, seconds))).await;
+        put(&store, [keep(&other, 1)]).await;
+        assert_eq!(store.inventory_history(row.key).await.unwrap(), [5, 4, 3].map(|seconds| told(&row, seconds)));
+        let again = InventoryRow { body: json(&json!({ "again": true })), ..told(&row, 5).row };
+        let again = ToldInventory { row: again, ..told(&row, 5) };
+        put(&store, [Write::InventoryKeep { told: again.clone(), keep: 3 }]).await;
+        assert_eq!(store.inventory_history(row.key).await.unwrap()[0], again, "the last at one moment counts");
+        put(&store, [Write::DeviceDelete { key: row.key, version: 0 }]).await;
+        assert!(store.inventory_history(row.key).await.unwrap().is_empty(), "it goes with its device");
+        assert_eq!(store.inventory_history(other.key).await.unwrap().len(), 1);
     }
 }

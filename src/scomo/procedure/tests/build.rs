@@ -6,11 +6,14 @@ use super::{
     device::{Device, Manner},
     download,
 };
-use crate::scomo::{
-    object,
-    procedure::{
-        errand::{Action, Mechanism},
-        turn::{Ending, FailureClass},
+use crate::{
+    model::tree::Outcome,
+    scomo::{
+        object,
+        procedure::{
+            errand::{Action, Mechanism},
+            turn::{Ending, FailureClass},
+        },
     },
 };
 
@@ -107,4 +110,42 @@ fn where_every_way_is_closed_the_device_is_not_capable() {
         assert_eq!(failure.class, FailureClass::Refused);
         assert_eq!(world.execs(), 0);
     }
+}
+
+#[test]
+fn an_operation_that_is_not_listed_is_tried_by_its_name_and_missing_if_there_is_none() {
+    let mut device = Device::new(Manner::Sync(1200));
+    device.set("Inventory/Delivered/x/PkgID", PKG_ID);
+    device.set("Inventory/Delivered/x/State", "10");
+    let mut world = world(device, Way::Direct);
+    let Some(Ending::Failed(failure)) = world.session([]) else { panic!("{:?}", world.ending) };
+    assert_eq!((failure.class, failure.device_code, world.execs()), (FailureClass::Incapable, Some(404), 1));
+}
+
+#[test]
+fn t_dir_4_bytes_that_the_device_does_not_take_in_pieces_are_fetched_by_url() {
+    for outcome in
+        [Outcome::Unsupported { code: Some(200) }, Outcome::Refused { code: 406 }, Outcome::Refused { code: 413 }]
+    {
+        let mut device = Device::new(Manner::Sync(1200));
+        device.bytes = Some(outcome.clone());
+        let mut world = world(device, Way::Direct);
+        world.other_way = Some(ALTERNATE);
+        assert!(matches!(world.session([]), Some(Ending::Succeeded { confirmed: true, .. })), "{:?}", world.ending);
+        assert!(world.device.text(&format!("Download/{}/PkgURL", entry())).is_none(), "the entry was taken away");
+        let mut device = Device::new(Manner::Sync(1200));
+        device.bytes = Some(outcome);
+        let mut world = self::world(device, Way::Direct);
+        assert!(matches!(world.session([]), Some(Ending::Failed(_))), "{:?}", world.ending);
+    }
+}
+
+#[test]
+fn t_dir_3_a_size_that_never_fits_fails_the_attempt() {
+    let mut device = Device::new(Manner::Sync(1200));
+    device.bytes = Some(Outcome::Refused { code: 424 });
+    let mut world = world(device, Way::Direct);
+    world.other_way = Some(ALTERNATE);
+    let Some(Ending::Failed(failure)) = world.session([]) else { panic!("{:?}", world.ending) };
+    assert_eq!((failure.device_code, failure.retryable, world.execs()), (Some(424), true, 0));
 }

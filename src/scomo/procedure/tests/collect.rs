@@ -32,7 +32,15 @@ fn asked(world: &World) -> Vec<String> {
         Intent::ReadSubtree { at } if at.of.kind == ObjectKind::DevDetail => "devdetail".to_owned(),
         Intent::ReadSubtree { at } => at.path.clone(),
         Intent::Exec { .. } => "exec".to_owned(),
-        _ => "write".to_owned(),
+        Intent::PutSubtree { .. }
+        | Intent::PutLeaf { .. }
+        | Intent::MakeNode { .. }
+        | Intent::PutBytes { .. }
+        | Intent::Copy { .. }
+        | Intent::Delete { .. }
+        | Intent::Prompt(_)
+        | Intent::Guarded { .. }
+        | Intent::Group { .. } => "write".to_owned(),
     };
     world.device.log.iter().map(ask).collect()
 }

@@ -30,6 +30,8 @@ pub(super) struct Device {
     pub(super) tree: Branch,
     /// A second SCOMO object beside the first.
     pub(super) second: Option<Box<Self>>,
+    /// What the device answers to the bytes of a package instead of taking them.
+    pub(super) bytes: Option<Outcome>,
     /// Leaves that the device writes itself: a write of them is refused with 405.
     pub(super) own: Vec<&'static str>,
     pub(super) detail: Option<DevDetail>,
@@ -66,12 +68,13 @@ impl Device {
         let inventory = Branch::interior([("Delivered", empty()), ("Deployed", empty())]);
         let tree = Branch::interior([("Download", empty()), ("Inventory", inventory)]);
         let detail = Some(DevDetail { lrgobj: Some(true), ..DevDetail::default() });
-        let (name, second, own) = ("./SCOMO", None, vec![]);
+        let (name, second, own, bytes) = ("./SCOMO", None, vec![], None);
         Self {
             name,
             tree,
             second,
             own,
+            bytes,
             detail,
             manner,
             log: vec![],
@@ -112,6 +115,7 @@ impl Device {
                 Outcome::Refused { code: 404 }
             }
             Intent::PutSubtree { at, content } => self.put(&at.path, content),
+            Intent::PutBytes { .. } if self.bytes.is_some() => self.bytes.clone().unwrap_or(Outcome::Unknown),
             Intent::PutBytes { at, payload } => {
                 let entry = parent(&at.path);
                 set(&mut self.tree, &at.path, Branch::chr(payload.digest.to_string()));
