@@ -32,7 +32,7 @@ use crate::model::{
 mod fit;
 mod refusal;
 
-pub use fit::{Fitting, fit};
+pub use fit::{Fitted, Fitting, fit};
 pub use refusal::{Refusal, RefusalReason};
 
 /// The end that a request wants.

@@ -8,7 +8,7 @@ use crate::{
         plan::{Choice, Step, Tried, Verdict as WayVerdict},
         procedure::{Action, Chosen, Closed, Fit, Package, Selected},
         record::Order,
-        selection::{self, Fitting, Selection, Verdict, select},
+        selection::{self, Fitted, Fitting, Selection, Verdict, select},
     },
     model::{
         catalog::Delivery,
@@ -58,12 +58,15 @@ impl Desk<'_> {
     /// Answers a procedure that asks which of the packages held the device is to install.
     pub(super) fn fit(&mut self, held: &[String], read: &BTreeSet<FactSource>) -> Fit {
         let (may_read, facts) = (self.may_read(read), self.facts(read));
-        match selection::fit(held, &facts, self.flow.catalogue.all().iter(), &may_read) {
-            Fitting::This(pkg_id) => Fit::This { pkg_id },
-            Fitting::Undecided { missing } => Fit::Undecided { reasons: vec![needed(&missing)] },
-            Fitting::Nothing { refusals } => {
-                Fit::Nothing { reasons: refusals.iter().map(ToString::to_string).collect() }
-            }
+        let Fitting { verdict, refusals } = selection::fit(held, &facts, self.flow.catalogue.all().iter(), &may_read);
+        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        for reason in &reasons {
+            self.note(format!("not {reason}"));
+        }
+        match verdict {
+            Fitted::This(pkg_id) => Fit::This { pkg_id },
+            Fitted::Undecided { missing } => Fit::Undecided { reasons: vec![needed(&missing)] },
+            Fitted::Nothing => Fit::Nothing { reasons },
         }
     }
 

@@ -11,7 +11,16 @@ use crate::model::{
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fitting {
+pub struct Fitting {
+    /// The decision.
+    pub verdict: Fitted,
+    /// Why not the packages before it, in their order.
+    pub refusals: Vec<Refusal>,
+}
+
+/// The decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fitted {
     /// The one of this `PkgID`.
     This(String),
     /// Facts are needed first, of which some may be read.
@@ -20,10 +29,7 @@ pub enum Fitting {
         missing: BTreeSet<FactName>,
     },
     /// None is.
-    Nothing {
-        /// Why not, in the order of the packages.
-        refusals: Vec<Refusal>,
-    },
+    Nothing,
 }
 
 /// The first of the packages `held` whose rule in the catalogue holds for the device. One that the catalogue does not know has no
@@ -40,21 +46,21 @@ pub fn fit<'a>(
     for pkg_id in held {
         let manifest = catalogue.iter().find(|manifest| manifest.pkg_id().eq_ignore_ascii_case(pkg_id));
         let Some((manifest, rule)) = manifest.and_then(|manifest| Some((manifest, manifest.when.as_ref()?))) else {
-            return Fitting::This(pkg_id.clone());
+            return Fitting { verdict: Fitted::This(pkg_id.clone()), refusals };
         };
         let reason = match rule.eval(facts) {
-            Verdict::Yes => return Fitting::This(pkg_id.clone()),
+            Verdict::Yes => return Fitting { verdict: Fitted::This(pkg_id.clone()), refusals },
             Verdict::No => RefusalReason::DoesNotApply { rule: rule.as_str().to_owned() },
             Verdict::Broken { why } => RefusalReason::BrokenRule { why },
             Verdict::Undecided { missing } => {
                 let readable = |fact: &FactName| may_read.contains(&fact.source()) && fact.source().can_be_read(facts);
                 if missing.iter().any(readable) {
-                    return Fitting::Undecided { missing };
+                    return Fitting { verdict: Fitted::Undecided { missing }, refusals };
                 }
                 RefusalReason::UnknownFacts { missing }
             }
         };
         refusals.push(Refusal { package: manifest.package(), reason });
     }
-    Fitting::Nothing { refusals }
+    Fitting { verdict: Fitted::Nothing, refusals }
 }

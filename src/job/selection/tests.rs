@@ -215,12 +215,16 @@ fn of_the_packages_held_the_first_is_installed_whose_rule_holds() {
     let held = |versions: &[&str]| versions.iter().map(|v| format!("A@{v}")).collect::<Vec<_>>();
     let all = FactSource::READABLE.into();
     let none = BTreeSet::new();
-    let first = |fitting| if let Fitting::This(pkg_id) = fitting { pkg_id } else { panic!("{fitting:?}") };
+    let first = |fitting: Fitting| match fitting.verdict {
+        Fitted::This(pkg_id) => pkg_id,
+        other @ (Fitted::Undecided { .. } | Fitted::Nothing) => panic!("{other:?}"),
+    };
     let mut facts = facts(None);
     let missing = BTreeSet::from([FactName::FwV]);
-    assert_eq!(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all), Fitting::Undecided { missing });
+    assert_eq!(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all).verdict, Fitted::Undecided { missing });
     assert_eq!(first(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &none)), "A@1");
-    let Fitting::Nothing { refusals } = fit(&held(&["3", "2"]), &facts, &catalogue, &none) else { panic!() };
+    let Fitting { verdict, refusals } = fit(&held(&["3", "2"]), &facts, &catalogue, &none);
+    assert_eq!(verdict, Fitted::Nothing);
     let told: Vec<_> = refusals.iter().map(ToString::to_string).collect();
     assert!(told[0].contains("does not hold") && told[1].contains("detail.fwv"), "{told:?}");
     facts.detail = Some(DevDetail { fwv: Some("8".to_owned()), ..DevDetail::default() });

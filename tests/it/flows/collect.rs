@@ -160,6 +160,8 @@ async fn f5_4_3_3_dev_detail_says_which_of_the_packages_held_an_operation_is_on(
     let ask = |collect: Value| with(on_package("install", RADIO), json!({ "collect": collect }));
     assert_eq!(world.run_on("blind", &[D1], ask(json!([]))).await.outcome(), ("succeeded", Some(1200)));
     assert_eq!(asked(&world, DETAIL), 0);
+    let history = world.api.job("blind").await["history"].to_string();
+    assert!(history.contains("2.0 was refused") && history.contains("detail.fwv"), "{history}");
     assert_eq!(world.run_on("seeing", &[D2], ask(json!(["devdetail"]))).await.outcome(), ("succeeded", Some(1200)));
     assert_eq!((version(&world, D1), version(&world, D2)), versions("1.0", "2.0"));
     world.end().await;
