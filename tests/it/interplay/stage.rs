@@ -157,11 +157,12 @@ impl Stage {
     /// Hands a request in, and gives its job.
     pub(super) async fn ask(&self, id: &str, more: &Value) -> JobRow {
         self.db.clock.forward(Duration::from_millis(1)); // so that jobs have an age
-        let mut body = json!({
-            "request_id": id, "kind": "download", "action": "install", "notify": "auto",
-            "targets": { "devices": [DEVICE] }, "package": { "id": "org.example.hello" },
-        });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let download = json!({ "kind": "download", "action": "install", "package": { "id": "org.example.hello" } });
+        let work = if more.get("kind").is_some() { json!({}) } else { download };
+        let mut body = json!({ "request_id": id, "notify": "auto", "targets": { "devices": [DEVICE] } });
+        for members in [&work, more] {
+            body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        }
         let caller = RequestSource::parse("test").unwrap();
         let incoming = Incoming { tenant: Tenant::default(), caller, body: body.to_string().into_bytes() };
         let verdict = self.intake.take(vec![incoming]).await.pop().unwrap();
