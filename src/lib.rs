@@ -26,6 +26,7 @@ pub mod model {
     pub mod id;
     pub mod rule;
     pub mod secret;
+    pub mod texts;
     pub mod tree;
     pub mod version;
 }
@@ -44,6 +45,7 @@ pub mod protocol {
 
 /// What component management wants of a device, in intents.
 pub mod scomo {
+    pub mod device_request;
     pub mod inventory;
     pub mod object;
     pub mod operation;
@@ -53,12 +55,14 @@ pub mod scomo {
 
 /// What is decided of a job.
 pub mod job {
+    pub mod command;
     pub mod life;
     pub mod plan;
     pub mod procedure;
     pub mod record;
     pub mod retry;
     pub mod selection;
+    pub mod why;
 }
 
 /// What others see.

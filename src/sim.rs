@@ -8,18 +8,22 @@
 mod auth;
 mod chance;
 mod device;
+mod dialect;
 mod dialogue;
 mod fleet;
 mod listen;
+mod log;
 mod net;
 mod observer;
 mod operation;
 pub mod profile;
+mod report;
 mod scomo;
 mod snapshot;
 mod transfer;
 mod tree;
 mod trigger;
+mod user;
 
 #[cfg(test)]
 mod tests;
@@ -27,9 +31,10 @@ mod tests;
 pub use chance::Seeded;
 pub use device::{Delivery, Device, Next};
 pub use fleet::{Admin, Error, Fleet, Handle, RegisterError, Settings};
+pub use log::{Asked, Posted, Prompt, Ran};
 pub use observer::{End, Event, Observer, Reason, Silent};
-pub use operation::Operation;
-pub use profile::Profile;
+pub use operation::{Area, Operation};
+pub use profile::{Ask, Profile};
 pub use scomo::{Received, Work};
 pub use snapshot::{Delivered, Deployed, Snapshot};
 pub use tree::Held;

@@ -1,4 +1,4 @@
-//! `scomo device`: add, list, show, remove.
+//! `scomo device`: add, list, show, inventory, remove.
 
 use std::{
     fs,
@@ -25,6 +25,12 @@ pub(super) enum Command {
     /// Show one device and what is known of it; never its secrets
     #[command(after_help = "Example:\n  scomo device show IMEI:490154203237518")]
     Show(Name),
+    /// Show the packages and components of a device, as they were last read
+    #[command(after_help = "Examples:
+  scomo device inventory IMEI:490154203237518
+  scomo device inventory IMEI:490154203237518 --history
+A request of kind `inventory` has them read again.")]
+    Inventory(Inventory),
     /// Forget a device
     #[command(after_help = "Example:\n  scomo device remove IMEI:490154203237518")]
     Remove(Name),
@@ -86,7 +92,18 @@ pub(super) struct Name {
     connection: Connection,
 }
 
-const MEMBERS: [Column; 9] = [
+#[derive(Debug, Args)]
+pub(super) struct Inventory {
+    /// The device's id
+    id: String,
+    /// As it was each time that it differed from the time before, newest first
+    #[arg(long)]
+    history: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const MEMBERS: [Column; 10] = [
     ("device", "/id"),
     ("user", "/user"),
     ("scheme", "/scheme"),
@@ -96,6 +113,7 @@ const MEMBERS: [Column; 9] = [
     ("told", "/dev_info"),
     ("details", "/dev_detail"),
     ("installed", "/installed"),
+    ("no SCOMO", "/no_scomo_at"),
 ];
 
 impl Command {
@@ -106,6 +124,7 @@ impl Command {
             Self::Show(Name { id, connection }) => {
                 output.record(&Client::new(connection)?.get(&["devices", &id], &[]).await?, &MEMBERS)
             }
+            Self::Inventory(inventory) => inventory.run(output).await,
             Self::Remove(Name { id, connection }) => {
                 Client::new(connection)?.delete(&["devices", &id]).await?;
                 if output.json() {
@@ -144,6 +163,40 @@ impl Add {
         let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Ok(Value::Object(given.collect::<Map<_, _>>()))
     }
+}
+
+impl Inventory {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let query: &[(&str, String)] = if self.history { &[("history", "true".to_owned())] } else { &[] };
+        let answer = Client::new(self.connection)?.get(&["devices", &self.id, "inventory"], query).await?;
+        if output.json() {
+            return output.value(&answer);
+        }
+        if !self.history {
+            return holdings(&answer, "read", "/read_at", output);
+        }
+        let told = answer.get("inventories").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if told.is_empty() {
+            return output.line("No inventory was told yet.");
+        }
+        for (n, inventory) in told.iter().enumerate() {
+            if n > 0 {
+                output.line("")?;
+            }
+            holdings(inventory, "told", "/told_at", output)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints one inventory: when, then its packages and its components.
+fn holdings(inventory: &Value, name: &'static str, when: &'static str, output: Output) -> Result<(), Failure> {
+    output.record(inventory, &[(name, when)])?;
+    let packages = [("PACKAGE", "/id"), ("STATE", "/state"), ("ROOT", "/root")];
+    output.list(inventory, "packages", &packages, "No packages.")?;
+    let components =
+        [("COMPONENT", "/id"), ("VERSION", "/version"), ("STATE", "/state"), ("FROM", "/pkg"), ("ROOT", "/root")];
+    output.list(inventory, "components", &components, "No components.")
 }
 
 impl List {

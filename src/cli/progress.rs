@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Output;
-use crate::sim::{Event, Observer, Reason};
+use crate::sim::{Event, Observer, Prompt, Reason};
 
 /// Bars that are shown at the same time; more devices than that are only counted.
 const MOST_BARS: usize = 24;
@@ -109,6 +109,11 @@ impl Bars {
             | Event::Executing { .. }
             | Event::Executed { .. }
             | Event::Reported { .. }
+            | Event::Asked { .. }
+            | Event::Prompted { .. }
+            | Event::Posted { .. }
+            | Event::Vanished { .. }
+            | Event::CameBack
             | Event::Trouble { .. } => {}
         }
     }
@@ -161,6 +166,11 @@ const fn is_news(event: &Event) -> bool {
         | Event::Executing { .. }
         | Event::Executed { .. }
         | Event::Reported { .. }
+        | Event::Asked { .. }
+        | Event::Prompted { .. }
+        | Event::Posted { .. }
+        | Event::Vanished { .. }
+        | Event::CameBack
         | Event::Trouble { .. } => true,
     }
 }
@@ -197,13 +207,24 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::TransferFailed { what, reason } => {
             ("transfer_failed", format!("did not get {}: {reason}", last_part(what)))
         }
-        Event::Executing { operation, identifier } => {
+        Event::Executing { operation, identifier, .. } => {
             ("executing", format!("runs {} of {identifier}", operation.node()))
         }
-        Event::Executed { operation, identifier, code } => {
+        Event::Executed { operation, identifier, code, .. } => {
             ("executed", format!("ended {} of {identifier} with {code}", operation.node()))
         }
         Event::Reported { code, status } => ("reported", format!("reported {code}, the server said {status}")),
+        Event::Asked { r#type, status } => ("asked", format!("asked by {type}, the server said {status}")),
+        Event::Prompted { prompt } => {
+            let Prompt { alert, text, status, .. } = prompt;
+            ("prompted", format!("was shown alert {alert}, {text:?}, and answered {status}"))
+        }
+        Event::Posted { code, taken } => {
+            let end = if *taken { "was taken" } else { "was not taken" };
+            ("posted", format!("posted the status report {code}, which {end}"))
+        }
+        Event::Vanished { lasts } => ("vanished", format!("went off for {} ms", lasts.as_millis())),
+        Event::CameBack => ("came_back", "is on again".to_owned()),
         Event::Trouble { what } => ("trouble", format!("has trouble: {what}")),
     }
 }

@@ -10,9 +10,9 @@ use url::Url;
 use super::{Connection, Failure, Output, output::table, progress::Progress};
 use crate::{
     infra::system::{SystemClock, SystemMint},
-    model::secret::Secret,
+    model::{clock::Mint, secret::Secret},
     server::app::StopSignal,
-    sim::{self, Fleet, Profile, RegisterError, Settings, Snapshot},
+    sim::{self, Fleet, Profile, RegisterError, Seeded, Settings, Snapshot},
 };
 
 #[derive(Debug, Args)]
@@ -32,6 +32,9 @@ pub(super) struct Simulate {
     /// A file that holds the server's `webhook.signing_key`, to check notifications by
     #[arg(long, value_name = "FILE")]
     webhook_key_file: Option<PathBuf>,
+    /// Decide by this text whatever chance decides: secrets, mixes, losses. The same text gives the same devices
+    #[arg(long, value_name = "TEXT")]
+    seed: Option<String>,
     /// Let each device open a session of its own accord at once
     #[arg(long)]
     open: bool,
@@ -45,7 +48,8 @@ impl Simulate {
         let mut asked = StopSignal::listen()?;
         let progress = Arc::new(Progress::new(output));
         let observer: Arc<dyn sim::Observer> = Arc::<Progress>::clone(&progress);
-        let fleet = Fleet::start(settings, Arc::new(SystemClock), &mut SystemMint::new(), observer).await;
+        let mut mint = mint(self.seed.as_deref());
+        let fleet = Fleet::start(settings, Arc::new(SystemClock), &mut *mint, observer).await;
         let fleet = fleet.map_err(|error| Failure::Usage(format!("{:#}", anyhow::Error::from(error))))?;
         let admin = self.connection.admin();
         tokio::select! {
@@ -88,6 +92,14 @@ impl Simulate {
     }
 }
 
+/// What decides by chance: the seed, if one is given.
+fn mint(seed: Option<&str>) -> Box<dyn Mint> {
+    match seed {
+        Some(seed) => Box::new(Seeded::branch(&[0; 32], seed)),
+        None => Box::new(SystemMint::new()),
+    }
+}
+
 fn refused(error: RegisterError, admin: &sim::Admin) -> Failure {
     match error {
         RegisterError::Unreachable { device: _, source } => {
@@ -118,4 +130,17 @@ fn close(devices: &[Snapshot], output: Output) -> Result<(), Failure> {
     });
     let columns = [("DEVICE", "/device"), ("DELIVERED", "/delivered"), ("COMPONENTS", "/components")];
     output.line(&table(&rows.collect::<Vec<_>>(), &columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_repeats_a_run_and_without_one_no_two_are_alike() {
+        let draw = |seed| mint(seed).token(20);
+        assert_eq!(draw(Some("a")), draw(Some("a")));
+        assert_ne!(draw(Some("a")), draw(Some("b")));
+        assert_ne!(draw(None), draw(None));
+    }
 }

@@ -126,6 +126,9 @@ pub struct DeviceView {
     /// Its inventory; absent as long as nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installed: Option<Vec<Installed>>,
+    /// When it was last found to have no SCOMO management object; absent if it has one, or nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_scomo_at: Option<Timestamp>,
 }
 
 impl DeviceInput {

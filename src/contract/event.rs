@@ -1,9 +1,16 @@
 //! Events, as they go out: CloudEvents 1.0, structured JSON (contract "Events").
 
+mod device;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
+
+mod inventory;
+
+pub use device::DeviceAlert;
+pub use inventory::{DeviceInventory, InventoryView};
 
 use super::problem::Problem;
 use crate::{
@@ -32,7 +39,7 @@ pub enum EventType {
     JobProgress,
     /// A result came after a job's end.
     JobLateResult,
-    /// An authenticated generic alert.
+    /// An authenticated generic alert or client event.
     DeviceAlert,
     /// A device's inventory was read.
     DeviceInventory,
@@ -47,7 +54,7 @@ pub struct Event {
     pub tenant: Tenant,
     /// When it happened.
     pub time: Timestamp,
-    /// Rises with each event of a job; absent for events of a request.
+    /// Rises with each event of a job; absent for events of a request or a device.
     pub sequence: Option<u32>,
     /// What happened.
     pub data: Data,
@@ -68,6 +75,10 @@ pub enum Data {
     Job(JobData),
     /// [`EventType::JobLateResult`].
     JobLateResult(LateResult),
+    /// [`EventType::DeviceInventory`].
+    DeviceInventory(Box<DeviceInventory>),
+    /// [`EventType::DeviceAlert`].
+    DeviceAlert(DeviceAlert),
 }
 
 /// Data of `scomo.request.accepted`.
@@ -267,10 +278,13 @@ impl Data {
             Self::RequestCompleted(_) => EventType::RequestCompleted,
             Self::Job(job) => EventType::Job(job.state),
             Self::JobLateResult(_) => EventType::JobLateResult,
+            Self::DeviceAlert(_) => EventType::DeviceAlert,
+            Self::DeviceInventory(_) => EventType::DeviceInventory,
         }
     }
 
-    /// The id of the job or of the request, as the sender calls that; absent for a refused one whose id could not be read.
+    /// The id of the job, of the request, as its sender calls that, or of the device; absent for a refused request whose id could
+    /// not be read.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
         match self {
@@ -280,6 +294,8 @@ impl Data {
             Self::RequestCompleted(data) => Some(data.request_id.to_string()),
             Self::Job(data) => Some(data.job_id.to_string()),
             Self::JobLateResult(data) => Some(data.job.job_id.to_string()),
+            Self::DeviceInventory(data) => Some(data.device.to_string()),
+            Self::DeviceAlert(data) => Some(data.device.to_string()),
         }
     }
 
@@ -291,6 +307,8 @@ impl Data {
             Self::RequestCompleted(data) => json!(data),
             Self::Job(data) => json!(data),
             Self::JobLateResult(data) => json!(data),
+            Self::DeviceInventory(data) => json!(data),
+            Self::DeviceAlert(data) => json!(data),
         }
     }
 
@@ -301,6 +319,7 @@ impl Data {
             | Self::RequestConflict(_)
             | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
             Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
+            Self::DeviceAlert(_) | Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
         }
     }
 }

@@ -3,18 +3,22 @@
 //! [`Request::read`] takes the JSON and tells every fault with its place; a request that exists is whole. What the contract has and
 //! this version does not do yet is refused by name.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Code, Fault, Problem};
 use crate::model::{
-    clock::Timestamp,
+    clock::{Timestamp, span},
     digest::Digest,
     id::{ComponentId, DeviceId, RequestId, RequestSource},
+    rule::FactSource,
 };
 pub use crate::{
     job::{
+        command::Commands,
         life::Notify,
-        procedure::{Action, ComponentOperation, PackageOperation},
+        procedure::{Action, Collect, ComponentOperation, Confirm, IfNoUi, PackageOperation},
         retry::RetryRule,
         selection::PackageWanted,
     },
@@ -45,6 +49,15 @@ pub struct Request {
     pub notify: Notify,
     /// What becomes of a device that has no record.
     pub if_unknown_device: IfUnknownDevice,
+    /// What the user of each device is asked before anything is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirm>,
+    /// What may and shall be read of the device; absent: what the choice turns out to need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<BTreeSet<FactSource>>,
+    /// How old what is known of the device may be.
+    #[serde(default, with = "span::maybe", skip_serializing_if = "Option::is_none")]
+    pub collect_max_age: Option<Duration>,
 }
 
 /// What is to be done on a device.
@@ -77,6 +90,10 @@ pub enum Work {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds, and do nothing else (`kind: "inventory"`).
+    Inventory,
+    /// Do this to the device's tree (`kind: "command"`).
+    Command(Commands),
 }
 
 /// What becomes of a device that has no record.
@@ -142,6 +159,12 @@ impl Request {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&self.canonical())
+    }
+
+    /// What its jobs may and shall read.
+    #[must_use]
+    pub fn collect(&self) -> Collect {
+        Collect { sources: self.collect.clone(), max_age: self.collect_max_age }
     }
 
     fn past(&self, now: Timestamp) -> Option<Fault> {

@@ -6,25 +6,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     contract::{
         accept::{Accepted, Defaults, NewJob, accept, fan_out},
-        event::{Data, Event, RequestAccepted},
-        problem::{Code, Problem},
+        problem::{Code, Fault, Problem},
         request::{Request, Work},
     },
     infra::{
         catalogue::Catalogue,
         driver::Poke,
-        jobs::{self, Moving},
-        store::{self, CommitError, Conflict, Json, Store, Unit, Write, job::JobRow, request::RequestRow},
+        jobs::begin,
+        store::{self, CommitError, Conflict, Store, Unit, Write, request::RequestRow},
         telemetry::{Metrics, chain},
     },
     job::{
         life::Policy,
-        record::{Order, Record, pkg_ids},
+        record::{Order, pkg_ids},
     },
     model::{
         clock::{Clock, Mint, Timestamp},
         digest::Digest,
-        id::{DeviceId, DeviceKey, EventId, RequestId, RequestSource, Tenant},
+        id::{DeviceId, DeviceKey, RequestId, RequestSource, Tenant},
     },
 };
 
@@ -141,6 +140,10 @@ impl Intake {
         let Incoming { tenant, caller, body } = incoming;
         let now = self.clock.now();
         let request = Request::read(&body, &caller, now).map_err(refused)?;
+        if request.source == RequestSource::device() {
+            let detail = "`device` is the source of what devices ask for themselves";
+            return Err(refused(Problem::invalid(vec![Fault::new("/source", Code::UnknownValue, detail)])));
+        }
         let digest = request.digest();
         if let Some(row) = self.store.request_by_id(&tenant, &request.source, &request.request_id).await? {
             return if row.digest == digest { Ok(Err(receipt(&row))) } else { Err(refused(conflict(&request))) };
@@ -164,34 +167,15 @@ impl Intake {
         now: Timestamp,
         mint: &mut dyn Mint,
     ) -> Result<Ready, Trouble> {
-        let Accepted { key, tenant, request, digest, at, deadline } = accepted;
         let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        let row = begin::request_row(&accepted, total)?;
+        let Accepted { tenant, request, digest, deadline, .. } = accepted;
         let mut unit = Unit::new("intake.request", request.request_id.as_str());
-        let row = RequestRow {
-            key,
-            tenant: tenant.clone(),
-            source: request.source.clone(),
-            request_id: request.request_id.clone(),
-            digest,
-            body: Json::of("request", &request)?,
-            priority: i32::from(request.priority),
-            jobs_total: total,
-            created_at: at,
-            completed: None,
-        };
         let receipt = Receipt { repeated: false, ..receipt(&row) };
-        let data = RequestAccepted {
-            request_id: request.request_id.clone(),
-            source: request.source.clone(),
-            jobs: u64::from(total),
-            deadline,
-        };
-        let id = EventId::new(mint.uuid(now));
-        let event = Event { id, tenant: tenant.clone(), time: now, sequence: None, data: Data::RequestAccepted(data) };
-        unit.push(Write::EventInsert(jobs::event_row(&event, 1)?));
+        unit.push(begin::told(&row, deadline, now, mint)?);
         let order = self.order(&request.work);
         for job in jobs {
-            unit.writes.extend(job_writes(job, &order, &row, now, mint)?);
+            unit.writes.extend(begin::job(job, order.clone(), (&row, &request), now, mint).writes(now, None)?);
         }
         unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })
@@ -200,13 +184,15 @@ impl Intake {
     fn order(&self, work: &Work) -> Order {
         match work.clone() {
             Work::Download { package, action, delivery, allow_downgrade } => {
-                Order::Download { package, action, delivery, allow_downgrade }
+                Order::Download { package, action, delivery, allow_downgrade, on_request: false }
             }
             Work::PackageOperation { operation, package } => {
                 let pkg_ids = pkg_ids(&package, self.catalogue.all().iter());
                 Order::PackageOperation { operation, package, pkg_ids }
             }
             Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
+            Work::Inventory => Order::Inventory,
+            Work::Command(commands) => Order::Command(commands),
         }
     }
 
@@ -248,40 +234,6 @@ impl Intake {
             Verdict::Unavailable => "unavailable",
         });
     }
-}
-
-/// The writes that store one job of a request.
-fn job_writes(
-    job: NewJob,
-    order: &Order,
-    request: &RequestRow,
-    now: Timestamp,
-    mint: &mut dyn Mint,
-) -> Result<Vec<Write>, store::Error> {
-    let NewJob { id, device, device_key, life, effects } = job;
-    let deadline = life.deadline();
-    let record = Record::new(request.request_id.clone(), request.source.clone(), order.clone(), life);
-    let row = JobRow {
-        id,
-        tenant: request.tenant.clone(),
-        request: request.key,
-        device_id: device,
-        device: device_key,
-        state: String::new(),
-        active: false,
-        priority: request.priority,
-        version: 0,
-        event_seq: 0,
-        attempt: 1,
-        body: Json::default(),
-        result: None,
-        created_at: request.created_at,
-        updated_at: now,
-        deadline_at: Some(deadline),
-        passes_until: None,
-        finished_at: None,
-    };
-    Moving::fresh(row, record, effects, now, mint).inserts(now)
 }
 
 fn receipt(row: &RequestRow) -> Receipt {

@@ -9,11 +9,17 @@
 //! Nothing is kept between two messages but in the store: any replica may take the next one. Of two that take the same message,
 //! the one that commits second finds it answered and gives the stored answer.
 
+mod alert;
 mod answer;
+mod ask;
 mod desk;
 mod grant;
+mod lesson;
 mod post;
+mod question;
+mod reports;
 mod select;
+mod stock;
 mod tale;
 mod work;
 
@@ -26,7 +32,7 @@ use self::{
     desk::Desk,
 };
 use crate::{
-    contract::class::Classes,
+    contract::{accept::Defaults, class::Classes},
     infra::{
         catalogue::Catalogue,
         depot::Depot,
@@ -43,7 +49,6 @@ use crate::{
         id::{DeviceId, DmSessionId, SessionKey, Tenant},
     },
     protocol::dm1::{Context, Machine, OwnLimits, Quirks, ServerIdentity, Violation},
-    scomo::outcome::is_operation_complete,
     wire::syncml::{Message, limits::Limits, xml},
 };
 
@@ -62,8 +67,12 @@ pub struct Settings {
     pub own: OwnLimits,
     /// What a message may cost.
     pub wire: Limits,
+    /// How many inventories of a device are kept, each time that one differed from the last.
+    pub inventories: u32,
     /// The installation's patience with jobs.
     pub policy: Policy,
+    /// What a request of a device gets, which leaves all open.
+    pub defaults: Defaults,
     /// Whose devices speak here.
     pub tenant: Tenant,
 }
@@ -237,7 +246,8 @@ impl Sessions {
             limits: self.settings.own,
             server: &self.settings.server,
             resp_uri,
-            known_alert: is_operation_complete,
+            known_alert: alert::is_known,
+            expected: &[],
         }
     }
 

@@ -1,5 +1,7 @@
 //! A job on its way through a commit: its row and value, moved by events of its life, and the writes that follow from that.
 
+pub mod begin;
+
 use crate::{
     contract::event::{Data, Event as Told, JobData, JobFacts},
     infra::store::{
@@ -43,6 +45,8 @@ pub struct Moving {
     tellings: Vec<Told>,
     errands: Vec<Write>,
     notify: bool,
+    /// It is not stored yet.
+    fresh: bool,
 }
 
 impl Moving {
@@ -52,13 +56,14 @@ impl Moving {
     /// [`store::Error::BadRow`] if its body is not one that this release understands.
     pub fn of(row: JobRow) -> Result<Self, store::Error> {
         let record: Record = row.body.read().map_err(store::Error::bad_row("job", "body", row.id))?;
-        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false })
+        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false, fresh: false })
     }
 
     /// A job that is not stored yet, with the effects that its first step left to be carried out.
     #[must_use]
     pub fn fresh(row: JobRow, record: Record, effects: Vec<Effect>, now: Timestamp, mint: &mut dyn Mint) -> Self {
-        let mut job = Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false };
+        let (tellings, errands) = (Vec::new(), Vec::new());
+        let mut job = Self { row, record, tellings, errands, notify: false, fresh: true };
         for effect in effects {
             job.follow(effect, now, mint);
         }
@@ -97,6 +102,11 @@ impl Moving {
         self.record.note(now, text);
     }
 
+    /// Adds what the device said to its history, and remembers it as the last.
+    pub fn heard(&mut self, now: Timestamp, text: impl Into<String>) {
+        self.record.heard(now, text);
+    }
+
     /// The row was stored once in between, with this notification and no other change: a put of this job now follows that one, and
     /// loses to whatever else comes between them.
     pub const fn announced(&mut self, notification: Notification) {
@@ -109,19 +119,8 @@ impl Moving {
     /// # Errors
     /// [`store::Error::Json`], which cannot happen for these values.
     pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
-        self.all(now, lease, Write::JobPut)
-    }
-
-    /// The writes that store a [fresh](Moving::fresh) job.
-    ///
-    /// # Errors
-    /// As [`Moving::writes`].
-    pub fn inserts(self, now: Timestamp) -> Result<Vec<Write>, store::Error> {
-        self.all(now, None, Write::JobInsert)
-    }
-
-    fn all(self, now: Timestamp, lease: Option<Lease>, write: fn(JobRow) -> Write) -> Result<Vec<Write>, store::Error> {
-        let Self { mut row, record, tellings, errands, notify: _ } = self;
+        let Self { mut row, record, tellings, errands, notify: _, fresh } = self;
+        let write = if fresh { Write::JobInsert } else { Write::JobPut };
         let state = record.life.state();
         row.state = state.name().to_string();
         row.active = state.name().holds_device();

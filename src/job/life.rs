@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::retry::RetryRule,
+    job::{command::Item, retry::RetryRule},
     model::clock::{Timestamp, span},
+    scomo::outcome::Posted,
 };
 
 #[cfg(test)]
@@ -219,6 +220,13 @@ impl Life {
         &self.state
     }
 
+    /// Adds to the result of a job that is over what became of each of its commands.
+    pub(super) fn add_items(&mut self, items: Vec<Item>) {
+        if let State::Over(over) = &mut self.state {
+            over.result.items = items;
+        }
+    }
+
     /// When it ends at the latest.
     #[must_use]
     pub const fn deadline(&self) -> Timestamp {
@@ -229,6 +237,18 @@ impl Life {
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// How many notifications stayed without an answer, and sessions broke, in a row.
+    #[must_use]
+    pub const fn troubles(&self) -> u32 {
+        self.troubles
+    }
+
+    /// Whether the device is asked to come.
+    #[must_use]
+    pub const fn notify(&self) -> Notify {
+        self.notify
     }
 
     /// Whether an Exec was sent whose end is unknown.
@@ -268,6 +288,13 @@ impl Life {
                 | State::Over(_),
                 _,
             ) => None,
+        }
+    }
+
+    /// Adds to its end, if it has come to it, what the device posted of its download.
+    pub(super) fn observe(&mut self, posted: Posted) {
+        if let State::Over(over) = &mut self.state {
+            over.result.notify = Some(posted);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
         device::{Abilities, DevDetail},
     },
     scomo::{
+        operation::Operation,
         outcome::ResultCode,
         procedure::{
             errand::{Action, Chosen, Mechanism, Package, Way},
@@ -83,6 +84,17 @@ impl Tried {
     }
 }
 
+/// The primitive that brings a package to an end on a way; none where writing the bytes is all there is to do.
+#[must_use]
+pub const fn primitive(way: Way, action: Action) -> Option<Operation> {
+    match (way, action) {
+        (Way::Alternate(_), action) => Some(Operation::fetching(action)),
+        (Way::Direct, Action::Deliver) => None,
+        (Way::Direct, Action::Install) => Some(Operation::Install),
+        (Way::Direct, Action::InstallInactive) => Some(Operation::InstallInactive),
+    }
+}
+
 /// What the choice of a way looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
@@ -96,10 +108,16 @@ pub struct Choice<'a> {
     pub abilities: Abilities,
     /// Its DevDetail; absent as long as nobody asked.
     pub detail: Option<&'a DevDetail>,
+    /// Whether DevDetail may still be read.
+    pub may_ask: bool,
     /// Its class's word on PkgURL.
     pub alternate: Alternate,
     /// Earlier attempts of this job, oldest first.
     pub tried: &'a [Tried],
+    /// The end wanted.
+    pub action: Action,
+    /// Primitives that the device said it does not implement (1411). They close a way unless the request names it.
+    pub lacks: &'a [Operation],
 }
 
 /// The way chosen, with the reason as a sentence to keep on the job.
@@ -135,12 +153,39 @@ impl Choice<'_> {
     /// large object, else alternate; what earlier attempts showed to be closed is avoided.
     #[must_use]
     pub fn make(&self) -> Verdict {
+        match (self.lacked(Way::Direct), self.lacked(Way::Alternate(Mechanism::Package))) {
+            (None, None) => self.open(),
+            (Some(install), None) => self.alternate(&format!("the device does not implement {install} (1411)")),
+            (None, Some(fetch)) => match self.direct() {
+                Direct::Open(why) => {
+                    go(Way::Direct, format!("direct, as the device does not implement {fetch} (1411), and {why}"))
+                }
+                Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
+                Direct::Closed(why) => {
+                    let reason = format!("the device does not implement {fetch} (1411), and {why}");
+                    Verdict::Impossible { reason }
+                }
+            },
+            (Some(install), Some(fetch)) => {
+                let reason = format!("the device implements neither {install} nor {fetch} (1411)");
+                Verdict::Impossible { reason }
+            }
+        }
+    }
+
+    /// The primitive of this way, if the device lacks it and the request leaves the way open.
+    fn lacked(&self, way: Way) -> Option<&'static str> {
+        let primitive = primitive(way, self.action).filter(|operation| self.lacks.contains(operation));
+        primitive.filter(|_| self.asked == Delivery::Auto).map(Operation::node_name)
+    }
+
+    fn open(&self) -> Verdict {
         match if self.asked == Delivery::Auto { self.manifest } else { self.asked } {
             Delivery::Alternate => self.alternate("alternate download is asked for"),
             Delivery::Direct => match self.direct() {
                 Direct::Open(why) => go(Way::Direct, format!("direct delivery is asked for, and {why}")),
-                Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
-                Direct::Closed(why) => {
+                Direct::Unknown(why) if self.may_ask => Verdict::NeedLrgObj { reason: why },
+                Direct::Unknown(why) | Direct::Closed(why) => {
                     Verdict::Impossible { reason: format!("direct delivery is asked for, but {why}") }
                 }
             },
@@ -155,11 +200,11 @@ impl Choice<'_> {
         let no_alternate = self.tried.iter().any(Tried::shows_no_alternate);
         match self.direct() {
             Direct::Open(why) => go(Way::Direct, format!("direct, as {why}")),
-            Direct::Unknown(why) => Verdict::NeedLrgObj { reason: why },
-            Direct::Closed(why) if no_alternate => {
+            Direct::Unknown(why) if self.may_ask => Verdict::NeedLrgObj { reason: why },
+            Direct::Unknown(why) | Direct::Closed(why) if no_alternate => {
                 Verdict::Impossible { reason: format!("the device cannot download by URL, and {why}") }
             }
-            Direct::Closed(why) => self.alternate(&why),
+            Direct::Unknown(why) | Direct::Closed(why) => self.alternate(&why),
         }
     }
 
@@ -183,7 +228,7 @@ impl Choice<'_> {
             }
             Some(Some(false)) => Direct::Closed("the device takes no large objects".to_owned()),
             Some(None) => Direct::Closed("the device does not say that it takes large objects".to_owned()),
-            None => Direct::Unknown("whether the device takes large objects is not known yet".to_owned()),
+            None => Direct::Unknown("whether the device takes large objects is not known".to_owned()),
         }
     }
 
@@ -237,6 +282,7 @@ mod tests {
             description: None,
             install_params: None,
             env_type: None,
+            reboot: None,
             payload: Payload { digest: Digest::of(b"x"), size, mime: "application/octet-stream".to_owned() },
             file: "player.bin".to_owned(),
             components: vec![],
@@ -250,8 +296,11 @@ mod tests {
             package,
             abilities: Abilities::default(),
             detail: None,
+            may_ask: true,
             alternate: Alternate::Auto,
             tried: &[],
+            action: Action::Install,
+            lacks: &[],
         }
     }
 
@@ -294,6 +343,15 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_may_not_be_asked_is_not_sent_large_objects() {
+        let package = package(262_144);
+        let mute = Choice { may_ask: false, ..choice(&package) };
+        assert_eq!(way(&mute.make()), Some(DESCRIPTOR));
+        let wish = Choice { asked: Delivery::Direct, ..mute }.make();
+        assert!(matches!(&wish, Verdict::Impossible { reason } if reason.contains("is not known")), "{wish:?}");
+    }
+
+    #[test]
     fn the_request_outweighs_the_manifest_and_an_impossible_wish_says_why() {
         let package = package(262_144);
         let detail = DevDetail { lrgobj: Some(false), ..DevDetail::default() };
@@ -320,6 +378,28 @@ mod tests {
         let full = [tried(DESCRIPTOR, Some(1404), None, FailureClass::Client)];
         assert_eq!(with(Alternate::Auto, &full), Some(DESCRIPTOR));
         assert_eq!(with(Alternate::Package, &[]), Some(PACKAGE));
+    }
+
+    #[test]
+    fn a_primitive_that_a_device_lacks_closes_its_way_unless_the_request_names_it() {
+        let (small, large) = (package(100), package(262_144));
+        let fetch = [Operation::DownloadInstall];
+        let preferred = Choice { manifest: Delivery::Alternate, lacks: &fetch, ..choice(&small) };
+        assert_eq!(way(&preferred.make()), Some(Way::Direct));
+        assert_eq!(way(&Choice { asked: Delivery::Alternate, ..preferred }.make()), Some(DESCRIPTOR));
+        assert_eq!(way(&Choice { action: Action::Deliver, ..preferred }.make()), Some(DESCRIPTOR), "another primitive");
+        let lacks = [Operation::Install];
+        assert_eq!(way(&Choice { lacks: &lacks, ..choice(&small) }.make()), Some(DESCRIPTOR));
+        assert_eq!(way(&Choice { lacks: &lacks, action: Action::Deliver, ..choice(&small) }.make()), Some(Way::Direct));
+        let both = [Operation::DownloadInstall, Operation::Install];
+        let detail = DevDetail { lrgobj: Some(false), ..DevDetail::default() };
+        for stuck in [
+            Choice { lacks: &both, ..choice(&small) },
+            Choice { lacks: &fetch, detail: Some(&detail), ..choice(&large) },
+        ] {
+            let Verdict::Impossible { reason } = stuck.make() else { panic!() };
+            assert!(reason.contains("1411"), "{reason}");
+        }
     }
 
     #[test]

@@ -6,12 +6,18 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::scomo::procedure::{
-    errand::{Action, Chosen, ComponentOperation, Errand, Mechanism, Package, PackageOperation, Way},
-    turn::{Alternate, Context, Effect, Ending, Fact, Failure, FailureClass, Input, Need, Quirks, Selected},
+    errand::{
+        Action, Chosen, Collect, ComponentOperation, Confirm, Errand, IfNoUi, Mechanism, Package, PackageOperation, Way,
+    },
+    turn::{
+        Alternate, Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Fit, Input, Need, Question, Quirks,
+        Selected, Ui,
+    },
 };
 use crate::{
+    job::command::{Commands, Item, Run},
     model::{clock::Mint, id::Correlator},
-    scomo::procedure::Scomo,
+    scomo::{operation::Operation, procedure::Scomo},
 };
 
 /// What a job does on its device.
@@ -20,6 +26,8 @@ use crate::{
 pub enum Procedure {
     /// Software component management.
     Scomo(Scomo),
+    /// A list of commands.
+    Command(Run),
 }
 
 /// A procedure after an input, and what it wants.
@@ -32,10 +40,16 @@ pub struct Turn {
 }
 
 impl Procedure {
-    /// A procedure that has not begun.
+    /// A procedure of component management that has not begun.
     #[must_use]
     pub const fn new(errand: Errand) -> Self {
         Self::Scomo(Scomo::new(errand))
+    }
+
+    /// A list of commands of which none was said.
+    #[must_use]
+    pub const fn of_commands(commands: Commands) -> Self {
+        Self::Command(Run::new(commands))
     }
 
     /// The same errand as a fresh attempt, which remembers the correlators of earlier ones: their failures no longer count. To be
@@ -44,6 +58,7 @@ impl Procedure {
     pub fn again(self) -> Self {
         match self {
             Self::Scomo(scomo) => Self::Scomo(scomo.again()),
+            Self::Command(run) => Self::Command(run.again()),
         }
     }
 
@@ -55,14 +70,37 @@ impl Procedure {
                 let (scomo, effects) = scomo.handle(input, cx, mint);
                 Turn { procedure: Self::Scomo(scomo), effects }
             }
+            Self::Command(run) => {
+                let (run, effects) = run.handle(input, cx, mint);
+                Turn { procedure: Self::Command(run), effects }
+            }
         }
     }
 
     /// The correlator of the Exec whose report is awaited, or whose fate is unknown.
     #[must_use]
-    pub const fn awaiting(&self) -> Option<&Correlator> {
+    pub fn awaiting(&self) -> Option<&Correlator> {
         match self {
             Self::Scomo(scomo) => scomo.awaiting(),
+            Self::Command(run) => run.awaited().next(),
+        }
+    }
+
+    /// The correlators whose generic alerts it takes whatever their type, as [`Input::Told`].
+    #[must_use]
+    pub fn expects(&self) -> Vec<Correlator> {
+        match self {
+            Self::Scomo(_) => Vec::new(),
+            Self::Command(run) => run.awaited().cloned().collect(),
+        }
+    }
+
+    /// What became of each command of a list so far; nothing for component management.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item> {
+        match self {
+            Self::Scomo(_) => Vec::new(),
+            Self::Command(run) => run.items(),
         }
     }
 
@@ -71,6 +109,16 @@ impl Procedure {
     pub fn knows(&self, correlator: &Correlator) -> bool {
         match self {
             Self::Scomo(scomo) => scomo.knows(correlator),
+            Self::Command(run) => run.knows(correlator),
+        }
+    }
+
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::Scomo(scomo) => scomo.operation(),
+            Self::Command(_) => None,
         }
     }
 
@@ -79,6 +127,7 @@ impl Procedure {
     pub const fn is_over(&self) -> bool {
         match self {
             Self::Scomo(scomo) => scomo.is_over(),
+            Self::Command(run) => run.is_over(),
         }
     }
 }

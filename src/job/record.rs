@@ -8,15 +8,19 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::Commands,
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
-    procedure::{Action, ComponentOperation, Errand, PackageOperation, Procedure},
+    procedure::{Action, Collect, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
     selection::{PackageWanted, Selection, Want, Wanted},
 };
-use crate::model::{
-    catalog::{Delivery, Manifest, PackageRef},
-    clock::Timestamp,
-    id::{ComponentId, RequestId, RequestSource},
+use crate::{
+    model::{
+        catalog::{Delivery, Manifest, PackageRef},
+        clock::Timestamp,
+        id::{ComponentId, RequestId, RequestSource},
+    },
+    scomo::outcome::Posted,
 };
 
 /// A job.
@@ -30,6 +34,12 @@ pub struct Record {
     pub source: RequestSource,
     /// What is to be done.
     pub order: Order,
+    /// What the device's user is asked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirm>,
+    /// What may and shall be read of the device.
+    #[serde(default, skip_serializing_if = "Collect::is_open")]
+    pub collect: Collect,
     /// Where it stands.
     pub life: Life,
     /// What it does on the device.
@@ -46,9 +56,15 @@ pub struct Record {
     /// The notification that is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<Notification>,
+    /// What the device posted of this attempt's download, held against the code that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Posted>,
     /// The last that was reported after its end, so that a repeat of it is not told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<(Outcome, JobResult)>,
+    /// The last that the device said, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Line>,
     /// What happened, oldest first.
     #[serde(default)]
     pub history: History,
@@ -69,6 +85,9 @@ pub enum Order {
         delivery: Delivery,
         /// Whether an older version may replace a newer one.
         allow_downgrade: bool,
+        /// Only among packages that are offered on request (manifest, `on_request`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        on_request: bool,
     },
     /// Run an operation on a package that the device holds.
     PackageOperation {
@@ -86,6 +105,10 @@ pub enum Order {
         /// The component.
         component: ComponentId,
     },
+    /// Read what the device is and holds.
+    Inventory,
+    /// A list of commands on the device's tree.
+    Command(Commands),
 }
 
 /// A notification that was handed to a courier.
@@ -121,30 +144,43 @@ impl Record {
 
     /// A job that was just accepted.
     #[must_use]
-    pub fn new(request_id: RequestId, source: RequestSource, order: Order, life: Life) -> Self {
-        let procedure = Procedure::new(order.errand());
+    pub fn new(request_id: RequestId, source: RequestSource, order: Order, collect: Collect, life: Life) -> Self {
+        let procedure = order.procedure();
         Self {
             format: Self::FORMAT,
             request_id,
             source,
             order,
+            collect,
+            confirm: None,
             life,
             procedure,
             plan: Plan::default(),
             tried: Vec::new(),
             selection: None,
             notification: None,
+            posted: None,
             late: None,
+            said: None,
             history: History::default(),
         }
+    }
+
+    /// The same, after a question to the device's user.
+    #[must_use]
+    pub fn confirmed(self, confirm: Option<Confirm>) -> Self {
+        Self { confirm, ..self }
     }
 
     /// Moves its life on, and begins the next attempt where that follows. What is left to be done is told.
     #[must_use]
     pub fn step(mut self, event: life::Event, cx: &life::Cx<'_>) -> (Self, Vec<life::Effect>) {
-        let before = self.life.attempt();
+        let (before, was_over) = (self.life.attempt(), self.life.state().name().is_terminal());
         let Next { life, mut effects } = life::step(&self.life, event, cx);
         self.life = life;
+        if !was_over {
+            self.life.add_items(self.procedure.items());
+        }
         effects.retain(
             |effect| !matches!(effect, life::Effect::LateResult { outcome, result } if !self.is_news(*outcome, result)),
         );
@@ -152,6 +188,10 @@ impl Record {
             self.procedure = self.procedure.again();
             self.plan = Plan::default();
             self.notification = None;
+            self.posted = None;
+        }
+        if let Some(posted) = self.posted.filter(|_| !was_over) {
+            self.life.observe(posted);
         }
         (self, effects)
     }
@@ -173,15 +213,22 @@ impl Record {
 
     /// Adds a line to the history.
     pub fn note(&mut self, at: Timestamp, text: impl Into<String>) {
-        self.history.add(Line { at, text: text.into() });
+        self.history.add(Line { at, text: text.into() }.bounded());
+    }
+
+    /// Adds what the device said to the history, and remembers it as the last.
+    pub fn heard(&mut self, at: Timestamp, text: impl Into<String>) {
+        let line = Line { at, text: text.into() }.bounded();
+        self.said = Some(line.clone());
+        self.history.add(line);
     }
 }
 
 impl Order {
-    /// What the procedure is sent to do.
+    /// The procedure that does it.
     #[must_use]
-    pub fn errand(&self) -> Errand {
-        match self {
+    pub fn procedure(&self) -> Procedure {
+        Procedure::new(match self {
             Self::Download { action, .. } => Errand::Download { action: *action },
             Self::PackageOperation { operation, pkg_ids, .. } => {
                 Errand::OperatePackage { operation: *operation, pkg_ids: pkg_ids.clone() }
@@ -189,14 +236,16 @@ impl Order {
             Self::ComponentOperation { operation, component } => {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
-        }
+            Self::Inventory => Errand::Collect,
+            Self::Command(commands) => return Procedure::of_commands(commands.clone()),
+        })
     }
 
-    /// What selection is asked; nothing for operations.
+    /// What selection is asked; nothing for operations and commands.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
         match self {
-            Self::Download { package, action, allow_downgrade, .. } => Some(Wanted {
+            Self::Download { package, action, allow_downgrade, on_request, delivery: _ } => Some(Wanted {
                 package: package.clone(),
                 want: match action {
                     Action::Deliver => Want::Deliver,
@@ -204,8 +253,12 @@ impl Order {
                     Action::InstallInactive => Want::InstallInactive,
                 },
                 allow_downgrade: *allow_downgrade,
+                on_request: *on_request,
+                env_refused: Vec::new(),
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } => None,
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory | Self::Command(_) => {
+                None
+            }
         }
     }
 }
@@ -220,18 +273,25 @@ pub fn pkg_ids<'a>(package: &PackageWanted, catalogue: impl IntoIterator<Item = 
     versions.into_iter().map(Manifest::pkg_id).chain([package.id.as_str().to_owned()]).collect()
 }
 
+impl Line {
+    /// The longest line, in characters.
+    const MOST: usize = 600;
+
+    fn bounded(mut self) -> Self {
+        if let Some((cut, _)) = self.text.char_indices().nth(Self::MOST) {
+            self.text.truncate(cut);
+            self.text.push('…');
+        }
+        self
+    }
+}
+
 impl History {
     /// Lines kept of the beginning, and of the end.
     const FIRST: usize = 40;
     const LAST: usize = 80;
-    /// The longest line, in characters.
-    const LINE: usize = 600;
 
-    fn add(&mut self, mut line: Line) {
-        if let Some((cut, _)) = line.text.char_indices().nth(Self::LINE) {
-            line.text.truncate(cut);
-            line.text.push('…');
-        }
+    fn add(&mut self, line: Line) {
         if self.first.len() < Self::FIRST {
             return self.first.push(line);
         }
@@ -271,8 +331,7 @@ mod tests {
 
     #[test]
     fn a_line_is_bounded() {
-        let mut history = History::default();
-        history.add(Line { at: Timestamp::default(), text: "ä".repeat(5000) });
-        assert!(history.lines().all(|l| l.text.chars().count() == History::LINE + 1));
+        let line = Line { at: Timestamp::default(), text: "ä".repeat(5000) }.bounded();
+        assert_eq!(line.text.chars().count(), Line::MOST + 1);
     }
 }

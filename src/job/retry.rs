@@ -5,10 +5,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::life::Reason;
-use crate::model::clock::span;
+use crate::{
+    model::clock::span,
+    scomo::outcome::{Reaction, ResultCode},
+};
 
 /// The longest pause, however often something failed.
 pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// How much longer the pause is where the device is full ([`Reaction::Hold`]): someone has to make room first.
+pub const HOLD: u32 = 12;
 
 /// How often and how fast a job is tried again (contract "Request", `retry`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +123,9 @@ impl RetryRule {
     /// could only begin after the deadline is not waited for: the failure is the truer answer.
     #[must_use]
     pub fn verdict(&self, failure: &Failure, attempt: u32, left: Duration) -> Verdict {
-        let pause = pause(self.backoff, attempt);
+        let hold = failure.code.is_some_and(|code| ResultCode::new(code).reaction() == Reaction::Hold);
+        let first = if hold { self.backoff.saturating_mul(HOLD) } else { self.backoff };
+        let pause = pause(first, attempt);
         match () {
             () if !failure.retryable || !failure.class.may_retry() => Verdict::GiveUp(Reason::NotRetryable),
             () if attempt > self.limit => Verdict::GiveUp(Reason::RetriesExhausted),
@@ -151,6 +159,17 @@ mod tests {
         assert_eq!(after(1), Verdict::Again(Duration::from_mins(5)));
         assert_eq!(after(3), Verdict::Again(Duration::from_mins(20)));
         assert_eq!(after(100), Verdict::Again(LONGEST_PAUSE));
+    }
+
+    #[test]
+    fn a_device_that_is_full_is_given_more_time() {
+        let rule = RetryRule { limit: 100, backoff: Duration::from_mins(5) };
+        for code in [1404, 1406] {
+            let full = Failure { code: Some(code), ..failure(FailureClass::Client, true) };
+            assert_eq!(rule.verdict(&full, 1, LONG), Verdict::Again(Duration::from_hours(1)));
+            assert_eq!(rule.verdict(&full, 2, LONG), Verdict::Again(Duration::from_hours(2)));
+            assert_eq!(rule.verdict(&full, 50, LONG), Verdict::Again(LONGEST_PAUSE));
+        }
     }
 
     #[test]

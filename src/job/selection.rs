@@ -8,6 +8,8 @@
 //! Without a package, the same is done package by package, first those of which a component is on the device, then the others by id.
 //! The first that has something to do wins. A package that neither is on the device nor has a rule is never guessed: it must be named.
 //!
+//! A device that asks without naming a package is offered those alone whose manifests say `on_request`; they need no rule.
+//!
 //! To install, the inventory is read first where it may be (architecture: the device is asked what is already true there). What is
 //! unknown never ends as already done.
 
@@ -27,8 +29,10 @@ use crate::model::{
     version::{Version, VersionRule},
 };
 
+mod fit;
 mod refusal;
 
+pub use fit::{Fitted, Fitting, fit};
 pub use refusal::{Refusal, RefusalReason};
 
 /// The end that a request wants.
@@ -54,6 +58,12 @@ pub struct Wanted {
     /// Whether an older version may replace a newer one.
     #[serde(default)]
     pub allow_downgrade: bool,
+    /// Only packages that are offered on request (manifest, `on_request`).
+    #[serde(default)]
+    pub on_request: bool,
+    /// Target environments that the device has refused (result code 1413).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_refused: Vec<String>,
 }
 
 /// A package by name.
@@ -167,10 +177,17 @@ impl Search<'_> {
     /// What is to be done with this version; an error passes on to the next lower one.
     fn version(&self, manifest: &Manifest, on_device: bool) -> Result<Verdict, RefusalReason> {
         self.wanted_version(&manifest.version)?;
+        if self.wanted.on_request && !manifest.on_request {
+            return Err(RefusalReason::NotOnRequest);
+        }
+        if let Some(env_type) = manifest.env_type.clone().filter(|env| self.wanted.env_refused.contains(env)) {
+            return Err(RefusalReason::EnvRefused { env_type });
+        }
         if let Some(at) = manifest.not_before.filter(|at| *at > self.now) {
             return Err(RefusalReason::NotBefore { at });
         }
-        if self.wanted.package.is_none() && manifest.when.is_none() && !on_device {
+        let guessed = self.wanted.package.is_none() && !self.wanted.on_request;
+        if guessed && manifest.when.is_none() && !on_device {
             return Err(RefusalReason::Untargeted);
         }
         if let Some(missing) = self.applies(manifest)? {

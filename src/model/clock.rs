@@ -162,6 +162,33 @@ pub mod span {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
+
+    /// The same for durations that may be absent: `#[serde(with = "span::maybe")]`.
+    pub mod maybe {
+        use std::time::Duration;
+
+        use serde::{Deserialize, Deserializer, Serializer, de};
+
+        /// For serde.
+        ///
+        /// # Errors
+        /// The serializer's.
+        pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+            match span {
+                Some(span) => super::serialize(span, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// For serde.
+        ///
+        /// # Errors
+        /// If the text is no duration.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| super::parse(&text).map_err(de::Error::custom)).transpose()
+        }
+    }
 }
 
 #[cfg(test)]

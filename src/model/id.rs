@@ -178,6 +178,14 @@ named! {
     Correlator, "correlator", 22, |c| !c.is_ascii_graphic();
 }
 
+impl RequestSource {
+    /// The source of work that a device asked for itself.
+    #[must_use]
+    pub fn device() -> Self {
+        Self("device".to_owned())
+    }
+}
+
 impl Tenant {
     /// The tenant of an installation that knows only one.
     pub const DEFAULT: &str = "default";

@@ -456,7 +456,8 @@ pub enum Outcome {
     Grouped(Vec<Self>),
     /// A member of a group that was not run, or was undone again.
     Skipped {
-        /// The device's status code: 215 not run, 216 undone, 516 could not be undone.
+        /// The device's status code: 215 not run, 216 undone, 516 could not be undone; 507 undone with all the others, where the
+        /// device does not tell of this one.
         code: u16,
     },
     /// The session ended without an answer: it may or may not have happened.

@@ -33,9 +33,11 @@ mod tests;
 
 pub use account::{Account, AccountChange, NewNonce, Nonces, Scheme};
 pub use answer::{Answer, Slot, WrongBytes};
-pub use event::{AlertItem, Ending, Event, GenericAlert, Step, Violation};
+pub use event::{AlertItem, Ending, Event, GenericAlert, Receipt, Step, Violation};
 pub use machine::Machine;
 pub use quirks::{Quirks, ResyncNonce, SizePlace, SizeUnit};
+
+use crate::model::id::Correlator;
 
 /// What a machine is told with every call and never keeps.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ pub struct Context<'a> {
     pub resp_uri: &'a str,
     /// Whether generic alerts of this Type (without `Reversed-Domain-Name:`) are understood; others get Status 415.
     pub known_alert: fn(&str) -> bool,
+    /// Correlators of Execs: a generic alert that carries one is understood, whatever its Type.
+    pub expected: &'a [Correlator],
 }
 
 /// Announced in every `SyncHdr` (DM 1.x sheet 4 no. 1).

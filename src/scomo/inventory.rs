@@ -2,17 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{DeliveredStatus, DeployedStatus};
-use crate::model::{device::Installed, id::ComponentId, tree::Branch};
+use super::{
+    object::Place,
+    outcome::{DeliveredStatus, DeployedStatus},
+};
+use crate::model::{
+    device::Installed,
+    id::ComponentId,
+    tree::{Branch, Instance},
+};
 
-/// No inventory is read beyond this many packages and as many components.
+pub mod change;
+
+/// No inventory is kept beyond this many packages and as many components.
 pub const MOST_ENTRIES: usize = 4096;
 /// Leaf texts are cut off behind this many bytes.
 pub const MOST_TEXT: usize = 512;
 
-/// Packages and components on a device.
+/// Packages and components on a device, those of all its SCOMO roots together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Inventory {
+    /// The roots, in the order in which they were read.
+    #[serde(default)]
+    pub places: Vec<Place>,
     /// `Inventory/Delivered`
     pub packages: Vec<Delivered>,
     /// `Inventory/Deployed`
@@ -22,6 +34,9 @@ pub struct Inventory {
 /// A delivered package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
+    /// The name of its root.
+    #[serde(default)]
+    pub root: String,
     /// The name of its node.
     pub node: String,
     /// `PkgID`; absent where the device shows none.
@@ -39,11 +54,17 @@ pub struct Delivered {
     /// The names below `Operations`, as the device spells them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<String>,
+    /// The name of `Operations`, where the device spells it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations_name: Option<String>,
 }
 
 /// A deployed component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployed {
+    /// The name of its root.
+    #[serde(default)]
+    pub root: String,
     /// The name of its node.
     pub node: String,
     /// `ID`; the node's name where the device shows none.
@@ -66,6 +87,9 @@ pub struct Deployed {
     /// The names below `Operations`, as the device spells them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<String>,
+    /// The name of `Operations`, where the device spells it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations_name: Option<String>,
 }
 
 /// The state of a delivered package (SCOMO sheet 3.1).
@@ -89,14 +113,76 @@ pub enum ComponentState {
 }
 
 impl Inventory {
-    /// Reads the `Inventory` node as a device returned it. What cannot be read is left out, never an error.
+    /// Reads the `Inventory` node of one root as a device returned it. What cannot be read is left out, never an error.
     #[must_use]
-    pub fn from_tree(inventory: &Branch) -> Self {
+    pub fn from_tree(place: Place, inventory: &Branch) -> Self {
         let below = |name| inventory.child(name).map_or(&[][..], Branch::children).iter().take(MOST_ENTRIES);
+        let root = &place.root.name;
         Self {
-            packages: below("Delivered").map(|(node, entry)| Delivered::from_tree(node, entry)).collect(),
-            components: below("Deployed").filter_map(|(node, entry)| Deployed::from_tree(node, entry)).collect(),
+            packages: below("Delivered").map(|(node, entry)| Delivered::from_tree(root, node, entry)).collect(),
+            components: below("Deployed").filter_map(|(node, entry)| Deployed::from_tree(root, node, entry)).collect(),
+            places: vec![place.spelled_as_in(inventory)],
         }
+    }
+
+    /// One root that shows no inventory.
+    #[must_use]
+    pub fn hidden(place: Place) -> Self {
+        Self { places: vec![place.without_inventory()], ..Self::default() }
+    }
+
+    /// Both together; what is too much is left out.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.places.extend(other.places);
+        self.packages.extend(other.packages);
+        self.components.extend(other.components);
+        self.packages.truncate(MOST_ENTRIES);
+        self.components.truncate(MOST_ENTRIES);
+        self
+    }
+
+    /// The same with `part` in place of what was known of its roots. The order of the roots stays: the first is where new packages go.
+    #[must_use]
+    pub fn renewed(&self, part: Self) -> Self {
+        let stays = |root: &str| part.place(root).is_none() && self.place(root).is_some();
+        let mut whole = Self {
+            places: self.places.clone(),
+            packages: self.packages.iter().filter(|entry| stays(&entry.root)).cloned().collect(),
+            components: self.components.iter().filter(|entry| stays(&entry.root)).cloned().collect(),
+        };
+        for place in part.places {
+            match whole.places.iter_mut().find(|known| known.root == place.root) {
+                Some(known) => *known = place,
+                None => whole.places.push(place),
+            }
+        }
+        whole.join(Self { places: Vec::new(), packages: part.packages, components: part.components })
+    }
+
+    /// Whether some root shows an inventory, so that what it does not show is not there.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.places.is_empty() || self.places.iter().any(|place| !place.hidden)
+    }
+
+    /// Whether every root shows its inventory.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.places.iter().all(|place| !place.hidden)
+    }
+
+    /// Where the root of that name keeps its nodes.
+    #[must_use]
+    pub fn place(&self, root: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.root.name == root)
+    }
+
+    /// What is known of how a root spells its names.
+    #[must_use]
+    pub fn spelled(&self, root: &Instance) -> Place {
+        let known = self.places.iter().find(|place| place.root == *root && !place.hidden);
+        known.cloned().unwrap_or_else(|| Place::new(root.clone()))
     }
 
     /// The components as the facts of a rule.
@@ -131,8 +217,9 @@ impl Inventory {
 }
 
 impl Delivered {
-    fn from_tree(node: &str, entry: &Branch) -> Self {
+    fn from_tree(root: &str, node: &str, entry: &Branch) -> Self {
         Self {
+            root: root.to_owned(),
             node: node.to_owned(),
             pkg_id: text(entry, "PkgID"),
             name: text(entry, "Name"),
@@ -143,15 +230,17 @@ impl Delivered {
             }),
             status: number(entry, "Status").map(DeliveredStatus::from_number),
             operations: operations(entry),
+            operations_name: operations_name(entry).filter(|name| name != "Operations"),
         }
     }
 }
 
 impl Deployed {
-    fn from_tree(node: &str, entry: &Branch) -> Option<Self> {
+    fn from_tree(root: &str, node: &str, entry: &Branch) -> Option<Self> {
         let id =
             text(entry, "ID").and_then(|t| ComponentId::parse(&t).ok()).or_else(|| ComponentId::parse(node).ok())?;
         Some(Self {
+            root: root.to_owned(),
             node: node.to_owned(),
             id,
             pkg_ref: text(entry, "PkgIDRef").filter(|r| r != "-1"),
@@ -164,6 +253,7 @@ impl Deployed {
             }),
             status: number(entry, "Status").map(DeployedStatus::from_number),
             operations: operations(entry),
+            operations_name: operations_name(entry).filter(|name| name != "Operations"),
         })
     }
 }
@@ -185,10 +275,22 @@ fn operations(entry: &Branch) -> Vec<String> {
     children.iter().take(32).map(|(name, _)| name.clone()).collect()
 }
 
+/// How the device spells the name of an entry's `Operations`; nothing if there is no such node.
+pub(super) fn operations_name(entry: &Branch) -> Option<String> {
+    const NAME: &str = "Operations";
+    let children = || entry.children().iter().map(|(name, _)| name);
+    let exact = children().find(|name| *name == NAME);
+    exact.or_else(|| children().find(|name| name.eq_ignore_ascii_case(NAME))).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::tree::{Format, Leaf};
+    use crate::model::tree::{Format, Leaf, ObjectKind};
+
+    fn place(root: &str) -> Place {
+        Place::new(Instance { kind: ObjectKind::Scomo, name: root.to_owned() })
+    }
 
     fn int(text: &str) -> Branch {
         Branch::Leaf(Leaf { format: Format::Int, mime: None, text: text.to_owned() })
@@ -226,7 +328,7 @@ mod tests {
                 ]),
             ),
         ]);
-        let inventory = Inventory::from_tree(&tree);
+        let inventory = Inventory::from_tree(place("./SCOMO"), &tree);
         let package = inventory.package("ORG.example.player-2.1").unwrap();
         assert_eq!(package.state, Some(PackageState::Delivered));
         assert_eq!(package.status, Some(DeliveredStatus::InstallFailedWithoutData));
@@ -242,9 +344,44 @@ mod tests {
     fn whatever_a_device_sends_is_bounded() {
         let many = (0..MOST_ENTRIES + 5)
             .map(|n| (format!("c{n}"), Branch::interior([("Name", Branch::chr("é".repeat(MOST_TEXT)))])));
-        let inventory = Inventory::from_tree(&Branch::interior([("Deployed", Branch::interior(many))]));
+        let inventory =
+            Inventory::from_tree(place("./SCOMO"), &Branch::interior([("Deployed", Branch::interior(many))]));
         assert_eq!(inventory.components.len(), MOST_ENTRIES);
         assert_eq!(inventory.components[0].name.as_ref().map(String::len), Some(MOST_TEXT));
-        assert_eq!(Inventory::from_tree(&Branch::chr("?")), Inventory::default());
+        let nonsense = Inventory::from_tree(place("./SCOMO"), &Branch::chr("?"));
+        assert!(nonsense.packages.is_empty() && nonsense.components.is_empty());
+        assert_eq!(inventory.clone().join(inventory).components.len(), MOST_ENTRIES, "those of all roots together");
+    }
+
+    /// An inventory of one component at one root.
+    fn one(root: &str, id: &str) -> Inventory {
+        let component = Branch::interior([("ID", Branch::chr(id))]);
+        Inventory::from_tree(place(root), &Branch::interior([("Deployed", Branch::interior([("c", component)]))]))
+    }
+
+    fn ids(inventory: &Inventory) -> Vec<(&str, &str)> {
+        let mut ids: Vec<_> = inventory.components.iter().map(|c| (c.root.as_str(), c.id.as_str())).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn the_inventories_of_several_roots_are_one_and_each_entry_knows_its_root() {
+        let both = one("./A", "x").join(one("./B", "y"));
+        assert_eq!(ids(&both), [("./A", "x"), ("./B", "y")]);
+        let renewed = both.renewed(one("./A", "z"));
+        assert_eq!(ids(&renewed), [("./A", "z"), ("./B", "y")], "the other root's stay");
+        let order: Vec<_> = renewed.places.iter().map(|place| place.root.name.as_str()).collect();
+        assert_eq!(order, ["./A", "./B"]);
+        assert_eq!(ids(&one("./A", "x").renewed(one("./A", "z"))), [("./A", "z")]);
+    }
+
+    #[test]
+    fn a_root_that_shows_nothing_is_no_empty_inventory() {
+        let hidden = Inventory::hidden(place("./A"));
+        assert!(!hidden.is_shown() && !hidden.is_whole());
+        let partly = hidden.join(one("./B", "y"));
+        assert!(partly.is_shown() && !partly.is_whole());
+        assert!(Inventory::default().is_whole() && one("./B", "y").is_whole());
     }
 }

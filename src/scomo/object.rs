@@ -1,5 +1,9 @@
 //! The SCOMO management object: the names of its nodes and the subtrees that are written into it (SCOMO sheet 1).
 
+mod place;
+
+pub use place::Place;
+
 use super::{
     operation::Operation,
     procedure::errand::{Action, Package},
@@ -26,36 +30,38 @@ pub fn entry_name(pkg_id: &str, existing: &[(String, Option<String>)]) -> String
     (0..u8::MAX).map(|turn| made_name(pkg_id, turn)).find(free).unwrap_or_else(|| made_name(pkg_id, u8::MAX))
 }
 
-/// `Download/<X>` for an alternate download, with the node of the operation to be executed.
+/// `Download/<X>` for an alternate download, with the node of the operation to be executed. `reboot`: the device shows a node of
+/// that name, which 1.1 brought (SCOMO sheet 1.3).
 #[must_use]
-pub fn download_entry(package: &Package, url: &str, action: Action) -> Branch {
-    let mut children = described(package);
+pub fn download_entry(package: &Package, url: &str, action: Action, reboot: bool) -> Branch {
+    let mut children = described(package, reboot);
     children.insert(1, ("PkgURL", Branch::chr(url)));
     children.push(("Operations", operations(&[Operation::fetching(action)])));
     Branch::interior(children)
 }
 
-/// `Inventory/Delivered/<X>` for direct delivery, all but `Data`.
+/// `Inventory/Delivered/<X>` for direct delivery, all but `Data`; `reboot` as for [`download_entry`].
 #[must_use]
-pub fn delivered_entry(package: &Package) -> Branch {
-    let mut children = described(package);
+pub fn delivered_entry(package: &Package, reboot: bool) -> Branch {
+    let mut children = described(package, reboot);
     children
         .push(("Operations", operations(&[Operation::Install, Operation::InstallInactive, Operation::RemovePackage])));
     Branch::interior(children)
 }
 
-fn described(package: &Package) -> Vec<(&'static str, Branch)> {
+fn described(package: &Package, reboot: bool) -> Vec<(&'static str, Branch)> {
     let optional = [
-        ("Description", &package.description),
-        ("InstallParams", &package.install_params),
-        ("EnvType", &package.env_type),
+        ("Description", package.description.as_ref()),
+        ("InstallParams", package.install_params.as_ref()),
+        ("EnvType", package.env_type.as_ref()),
+        ("Reboot", package.reboot.as_ref().filter(|_| reboot)),
     ];
     let mut children = vec![
         ("PkgID", Branch::chr(package.pkg_id())),
         ("Name", Branch::chr(&package.name)),
         ("PkgType", Branch::chr(&package.payload.mime)),
     ];
-    children.extend(optional.into_iter().filter_map(|(name, value)| Some((name, Branch::chr(value.as_ref()?)))));
+    children.extend(optional.into_iter().filter_map(|(name, value)| Some((name, Branch::chr(value?)))));
     children
 }
 

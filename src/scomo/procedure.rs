@@ -5,6 +5,7 @@
 //! there. After it, the next session asks how far the device is before anything is repeated (SCOMO sheet 12).
 
 mod check;
+mod consent;
 mod deliver;
 pub mod errand;
 mod exec;
@@ -20,12 +21,14 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     check::Reading,
-    errand::{Errand, Mechanism, Package},
+    deliver::Browse,
+    errand::{Errand, Mechanism},
     hand::{Hand, Memory},
-    place::{Place, Work},
+    look::Tour,
+    place::Work,
     turn::{Context, Effect, Ending, Input, Selected},
 };
-use super::{inventory::Inventory, outcome::ResultCode};
+use super::{operation::Operation, outcome::ResultCode};
 use crate::model::{
     clock::Mint,
     id::Correlator,
@@ -48,14 +51,16 @@ enum Stage {
     Resting,
     /// Looks for the SCOMO root.
     Locating,
-    /// Reads the inventory.
-    Looking { place: Place },
+    /// Reads the inventory, root by root.
+    Looking { tour: Box<Tour> },
     /// Waits for the choice of a package; no ask.
-    Selecting { place: Place, inventory: Inventory },
-    /// Reads DevDetail, because the choice needs it; `kept` unless it is too long to be carried along.
-    Detailing { place: Place, kept: Option<Inventory> },
+    Selecting,
+    /// Waits for the choice among the packages that the device holds; no ask.
+    Fitting,
+    /// Reads DevDetail.
+    Detailing,
     /// Reads what lies under `Download`.
-    Browsing { place: Place, package: Box<Package>, mechanism: Mechanism },
+    Browsing { browse: Box<Browse> },
     /// Waits for a URL; no ask.
     Granting { work: Box<Work>, mechanism: Mechanism, spare: Option<String> },
     /// Writes the entry, all but the bytes. `by_url`: what its PkgURL leads to; the URL itself is a secret and is not kept.
@@ -64,7 +69,9 @@ enum Stage {
     /// Writes the bytes.
     Sending { work: Box<Work> },
     /// Reads which operations the entry offers.
-    Listing { work: Box<Work> },
+    Listing { work: Box<Work>, whole: bool },
+    /// Asks the user before it goes on.
+    Asking { work: Box<Work>, after: consent::After },
     /// Has sent the Exec.
     Executing { work: Box<Work> },
     /// The Exec is with the device: accepted, or lost with the session before its status was seen. No ask.
@@ -108,7 +115,9 @@ impl Scomo {
             Input::Report { correlator, source, results } => {
                 exec::reported(stage, correlator.as_ref(), &source, &results, &mut hand)
             }
+            Input::Told { .. } => stage,
             Input::Selected(selected) => selection(stage, selected, &mut hand),
+            Input::Fit(fit) => look::fitted(stage, fit, &mut hand),
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
@@ -126,13 +135,15 @@ impl Scomo {
             Stage::Resting
             | Stage::Locating
             | Stage::Looking { .. }
-            | Stage::Selecting { .. }
-            | Stage::Detailing { .. }
+            | Stage::Selecting
+            | Stage::Fitting
+            | Stage::Detailing
             | Stage::Browsing { .. }
             | Stage::Granting { .. }
             | Stage::Placing { .. }
             | Stage::Sending { .. }
             | Stage::Listing { .. }
+            | Stage::Asking { .. }
             | Stage::Confirming { .. }
             | Stage::Tidying { .. }
             | Stage::Over => None,
@@ -145,6 +156,12 @@ impl Scomo {
         self.memory.execs.contains(correlator)
     }
 
+    /// The operation that is worked on.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.stage.work().map(|work| work.operation)
+    }
+
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {
@@ -154,7 +171,6 @@ impl Scomo {
 
 impl Stage {
     /// The work whose Exec was sent and has no end yet, and whether the device accepted it; else the stage as it is.
-    #[expect(clippy::result_large_err, reason = "no error: a stage that is none of these is given back")]
     fn sent(self) -> Result<(Box<Work>, bool), Self> {
         match self {
             Self::Executing { work } => Ok((work, false)),
@@ -162,13 +178,15 @@ impl Stage {
             other @ (Self::Resting
             | Self::Locating
             | Self::Looking { .. }
-            | Self::Selecting { .. }
-            | Self::Detailing { .. }
+            | Self::Selecting
+            | Self::Fitting
+            | Self::Detailing
             | Self::Browsing { .. }
             | Self::Granting { .. }
             | Self::Placing { .. }
             | Self::Sending { .. }
             | Self::Listing { .. }
+            | Self::Asking { .. }
             | Self::Confirming { .. }
             | Self::Tidying { .. }
             | Self::Over) => Err(other),
@@ -181,7 +199,8 @@ impl Stage {
             Self::Granting { work, .. }
             | Self::Placing { work, .. }
             | Self::Sending { work }
-            | Self::Listing { work }
+            | Self::Listing { work, .. }
+            | Self::Asking { work, .. }
             | Self::Executing { work }
             | Self::Waiting { work, .. }
             | Self::Checking { work, .. }
@@ -190,8 +209,9 @@ impl Stage {
             Self::Resting
             | Self::Locating
             | Self::Looking { .. }
-            | Self::Selecting { .. }
-            | Self::Detailing { .. }
+            | Self::Selecting
+            | Self::Fitting
+            | Self::Detailing
             | Self::Browsing { .. }
             | Self::Over => None,
         }
@@ -234,12 +254,13 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
     }
     match stage {
         Stage::Locating => look::located(outcome, hand),
-        Stage::Looking { place } => look::looked(place, outcome, hand),
-        Stage::Detailing { place, kept } => look::detailed(place, kept, outcome, hand),
-        Stage::Browsing { place, package, mechanism } => deliver::browsed(place, package, mechanism, outcome, hand),
+        Stage::Looking { tour } => look::looked(*tour, outcome, hand),
+        Stage::Detailing => look::detailed(outcome, hand),
+        Stage::Browsing { browse } => deliver::browsed(*browse, outcome, hand),
         Stage::Placing { work, by_url, spare } => deliver::placed(work, by_url, spare, outcome, hand),
         Stage::Sending { work } => deliver::sent(work, outcome, hand),
-        Stage::Listing { work } => exec::listed(work, outcome, hand),
+        Stage::Listing { work, whole } => exec::listed(work, whole, outcome, hand),
+        Stage::Asking { work, after } => consent::answered(work, &after, outcome, hand),
         Stage::Executing { work } => exec::executed(work, outcome, hand),
         Stage::Checking { work, accepted, reading } => check::read(work, accepted, reading, outcome, hand),
         Stage::Confirming { work, code } => exec::confirmed(work, code, outcome, hand),
@@ -247,9 +268,12 @@ fn answered(stage: Stage, ask: AskId, outcome: &Outcome, hand: &mut Hand<'_>) ->
             exec::may_tidy(work, code, confirmed, outcome, hand)
         }
         Stage::Tidying { work: _, code, confirmed, deleting: true } => exec::tidied(code, confirmed, outcome, hand),
-        Stage::Resting | Stage::Selecting { .. } | Stage::Granting { .. } | Stage::Waiting { .. } | Stage::Over => {
-            stage
-        }
+        Stage::Resting
+        | Stage::Selecting
+        | Stage::Fitting
+        | Stage::Granting { .. }
+        | Stage::Waiting { .. }
+        | Stage::Over => stage,
     }
 }
 
@@ -259,11 +283,23 @@ fn grant(stage: Stage, url: &str, hand: &mut Hand<'_>) -> Stage {
 }
 
 fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
-    let Stage::Selecting { place, inventory } = stage else { return stage };
-    match selected {
-        Selected::Chosen(chosen) => deliver::chosen(place, &inventory, *chosen, hand),
-        Selected::AlreadyDone => hand.already(),
-        Selected::Nothing { reasons } => hand.finish(Ending::NotApplicable { reasons }),
-        Selected::Undecided { reasons } => look::detail(place, inventory, reasons, hand),
+    let Stage::Selecting = stage else { return stage };
+    // A way that turned out to be closed is the reason, whatever is said of the others.
+    let closed = hand.memory.closed.last().map(|closed| closed.failure.clone());
+    match (selected, closed) {
+        (Selected::Chosen(chosen), Some(failure)) if hand.memory.closed.iter().any(|c| c.way == chosen.way) => {
+            hand.finish(Ending::Failed(failure))
+        }
+        (Selected::Chosen(chosen), _) => {
+            if let Some(inventory) = hand.cx.inventory.filter(|_| hand.has_looked()) {
+                return deliver::chosen(inventory, *chosen, hand);
+            }
+            hand.memory.chosen = Some(chosen);
+            look::proceed(hand)
+        }
+        (Selected::AlreadyDone, _) => hand.already(),
+        (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
+        (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),
+        (Selected::Undecided { reasons }, None) => look::undecided(reasons, hand),
     }
 }

@@ -32,6 +32,14 @@ impl Seeded {
         f64::from(u32::from_be_bytes(bytes)) < probability * 4_294_967_296.0
     }
 
+    /// A number below `bound`; nothing if there is none.
+    pub(super) fn below(&mut self, bound: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        // Of 2^64 values the remainder favours small ones by no more than bound / 2^64.
+        u64::from_be_bytes(bytes).checked_rem(bound)
+    }
+
     fn byte(&mut self) -> u8 {
         loop {
             if let Some(byte) = self.rest.pop() {

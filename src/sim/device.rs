@@ -1,26 +1,31 @@
 //! A device: its tree, its account, what it has to tell, and at most one session. No I/O happens here.
 
-use std::{collections::VecDeque, sync::Arc};
+mod life;
+mod notices;
+mod standard;
 
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use self::{life::Life, notices::Notices};
 use super::{
     auth::Nonces as Keys,
     chance::Seeded,
+    dialect,
     dialogue::{Outgoing, Session, Turn},
+    log::{Log, Posted},
     observer::{End, Event, Reason},
-    operation::Area,
-    profile::{Identity, Nonces, Profile},
-    scomo::{Object, Received, Report, Work},
+    profile::{Consent, Identity, Nonces, Profile},
+    report,
+    scomo::{Objects, Received, Work},
     snapshot::Snapshot,
     tree::{Node, Tree},
     trigger::Trigger,
+    user,
 };
 use crate::{
     model::{clock::Mint, secret::Secret},
-    wire::syncml::{limits::Limits, xml},
+    wire::syncml::{Alert, limits::Limits, xml},
 };
-
-/// The most reports that go into one message.
-const REPORTS_A_SESSION: usize = 50;
 
 /// A simulated device.
 pub struct Device {
@@ -30,12 +35,17 @@ pub struct Device {
     pub(super) keys: Keys,
     pub(super) mint: Seeded,
     pub(super) tree: Tree,
-    pub(super) object: Object,
+    pub(super) objects: Objects,
     pub(super) events: Vec<Event>,
+    pub(super) log: Log,
     works: VecDeque<Work>,
-    reports: VecDeque<(u64, Report)>,
-    report_number: u64,
-    report_tries: u32,
+    notices: Notices,
+    life: Life,
+    /// How many of the user's answers to prompts and to download agents were given.
+    answers: usize,
+    consents: usize,
+    /// How long the user has taken since the last message.
+    thinking: Duration,
     wanted: Option<Reason>,
     /// The nonce of both directions in the session that is wanted, if its notification resets them.
     resync: Option<&'static [u8]>,
@@ -55,6 +65,8 @@ pub struct Delivery {
     pub number: u32,
     /// How the session ends with it, whatever is answered; nothing if it goes on.
     pub last: Option<End>,
+    /// How long the device takes before it sends it.
+    pub pause: Duration,
 }
 
 /// What a server's answer leads to.
@@ -82,8 +94,8 @@ impl Device {
             Nonces::Registered => Keys::registered(&mut mint),
             Nonces::None => Keys::default(),
         };
-        let mut tree = standard_tree(profile, &identity.id);
-        let object = Object::build(profile, &mut tree);
+        let mut tree = standard::tree(profile, &identity.id);
+        let objects = Objects::build(profile, &mut tree);
         Self {
             profile: Arc::clone(profile),
             identity,
@@ -91,12 +103,15 @@ impl Device {
             keys,
             mint,
             tree,
-            object,
+            objects,
             events: Vec::new(),
+            log: Log::default(),
             works: VecDeque::new(),
-            reports: VecDeque::new(),
-            report_number: 0,
-            report_tries: 0,
+            notices: Notices::default(),
+            life: Life::default(),
+            answers: 0,
+            consents: 0,
+            thinking: Duration::ZERO,
             wanted: None,
             resync: None,
             session: None,
@@ -120,6 +135,7 @@ impl Device {
     /// runs or is wanted already is the same trigger again.
     pub fn notify(&mut self, package0: &[u8]) {
         let ignored = match Trigger::read(package0) {
+            _ if self.is_off() => Some("the device is off"),
             None => Some("malformed"),
             Some(t) if self.server_id.as_deref().is_some_and(|id| id != t.server_id) => Some("from another server"),
             Some(t) if self.is_about(t.session) => Some("the session is under way"),
@@ -144,18 +160,18 @@ impl Device {
     /// Whether a session is wanted that can begin now.
     #[must_use]
     pub fn wants_session(&self) -> bool {
-        self.wanted.is_some() && self.session.is_none()
+        self.wanted.is_some() && self.session.is_none() && !self.is_off()
     }
 
     /// Begins the session that is wanted, if one is and none runs.
     pub fn open(&mut self, server_url: &str) -> Option<Delivery> {
-        if self.session.is_some() {
+        if self.session.is_some() || self.is_off() {
             return None;
         }
         let reason = self.wanted.take()?;
         let resync = self.resync.take();
-        if !self.reports.is_empty() {
-            self.report_tries = self.report_tries.saturating_add(1);
+        if !self.notices.is_empty() {
+            self.notices.tries = self.notices.tries.saturating_add(1);
         }
         let mut session = Session::new(self, reason, server_url, resync);
         self.events.push(Event::SessionOpened { session: session.id().to_owned(), reason });
@@ -166,7 +182,9 @@ impl Device {
 
     /// Takes the server's answer to the last message.
     pub fn receive(&mut self, answer: &[u8]) -> Next {
-        let Some(mut session) = self.session.take() else { return Next::Over(End::Broken) };
+        let Some(mut session) = self.session.take() else {
+            return if self.is_off() { self.vanish() } else { Next::Over(End::Broken) };
+        };
         let limits = Limits { message_bytes: answer_limit(&self.profile), ..Limits::default() };
         let turn = match xml::read(answer, &limits) {
             Ok(_) if self.profile.faults.abort.contains(&self.messages.saturating_add(1)) => {
@@ -176,6 +194,7 @@ impl Device {
             Err(error) => Turn::Close(End::Nonsense { problem: error.to_string() }),
         };
         match turn {
+            Turn::Send(_) if self.fails_to_answer() => self.vanish(),
             Turn::Send(out) => {
                 self.session = Some(session);
                 Next::Send(self.deliver(*out))
@@ -199,35 +218,59 @@ impl Device {
     /// Whether an accepted operation waits that can begin now.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.session.is_none() && !self.works.is_empty()
+        self.session.is_none() && !self.works.is_empty() && !self.is_off()
     }
 
     /// Takes the next accepted operation; none while a session runs.
     pub fn take_work(&mut self) -> Option<Work> {
-        if self.session.is_some() { None } else { self.works.pop_front() }
+        if self.has_work() { self.works.pop_front() } else { None }
     }
 
     /// Notes that the download of an operation has ended well.
     pub fn downloaded(&mut self, work: &Work) {
-        self.object.downloaded(&mut self.tree, work);
+        self.objects.downloaded(&mut self.tree, work);
     }
 
-    /// Ends an operation and keeps its report for the next session; gives the result code.
-    pub fn complete(&mut self, work: &Work, fetched: Option<Result<Received, u16>>) -> u16 {
-        let report = self.object.complete(&mut self.tree, work, fetched);
-        let code = report.code;
-        let (operation, identifier) = (work.operation, work.identifier.clone());
-        self.events.push(Event::Executed { operation, identifier, code });
-        self.report_number = self.report_number.saturating_add(1);
-        self.reports.push_back((self.report_number, report));
-        self.report_tries = 0;
-        code
+    /// Ends an operation and keeps its report for the next session, if it is to be reported at all; gives the result code,
+    /// unless the operation is stuck or has left no trace.
+    pub fn complete(&mut self, work: &Work, fetched: Option<Result<Received, u16>>) -> Option<u16> {
+        self.finish(work, fetched).map(|(code, _)| code)
     }
 
-    /// Whether reports wait and are worth another session.
+    /// The same; gives the numbers of the alerts that report it too.
+    pub(super) fn finish(&mut self, work: &Work, fetched: Option<Result<Received, u16>>) -> Option<(u16, Vec<u64>)> {
+        let report = self.objects.complete(&mut self.tree, work, fetched)?;
+        if let Some(ran) = self.log.ran(work.ran) {
+            ran.code = Some(report.code);
+        }
+        self.events.push(Event::Executed {
+            operation: work.operation,
+            identifier: work.identifier.clone(),
+            correlator: work.correlator.clone(),
+            code: report.code,
+        });
+        let numbers = if work.silent.is_none() { self.keep_report(work.ran, &report) } else { Vec::new() };
+        Some((report.code, numbers))
+    }
+
+    /// Whether reports or requests wait and are worth another session.
     #[must_use]
     pub fn has_reports(&self) -> bool {
-        !self.reports.is_empty() && self.report_tries < self.profile.network.report_tries
+        !self.notices.is_empty() && self.notices.tries < self.profile.network.report_tries
+    }
+
+    /// What the user says to the download agent.
+    pub fn consents(&mut self) -> bool {
+        let said = &self.profile.user.downloads;
+        let consent = said.get(self.consents).or(said.last()).copied().unwrap_or_default();
+        self.consents = self.consents.saturating_add(1);
+        consent == Consent::Accept
+    }
+
+    /// Notes a status report to the download server.
+    pub fn posted(&mut self, posted: Posted) {
+        self.events.push(Event::Posted { code: posted.code, taken: posted.taken });
+        self.log.post(posted);
     }
 
     /// What has happened since the last call.
@@ -273,30 +316,27 @@ impl Device {
         record
     }
 
-    /// The reports that go into a first message.
-    pub(super) fn reports(&self) -> Vec<(u64, Report)> {
-        self.reports.iter().take(REPORTS_A_SESSION).cloned().collect()
-    }
-
-    /// The server's status for a report: whatever it says, it has it now.
-    pub(super) fn reported(&mut self, number: u64, status: u16) {
-        if let Some(at) = self.reports.iter().position(|(n, _)| *n == number) {
-            let report = self.reports.remove(at);
-            self.events.extend(report.map(|(_, r)| Event::Reported { code: r.code, status }));
-            self.report_tries = 0;
-        }
-    }
-
     /// Keeps an accepted operation until the session is over.
     pub(super) fn accept(&mut self, work: Work) {
-        let (operation, identifier) = (work.operation, work.identifier.clone());
-        self.events.push(Event::Executing { operation, identifier });
+        let (operation, identifier, correlator) = (work.operation, work.identifier.clone(), work.correlator.clone());
+        self.events.push(Event::Executing { operation, identifier, correlator });
         self.works.push_back(work);
     }
 
-    /// Where each list of the SCOMO object is.
-    pub(super) fn area(&self, area: Area) -> &str {
-        self.object.layout().area(area)
+    /// Shows a prompt of the server to the user: the status and what was typed or chosen; nothing if the alert is no prompt.
+    pub(super) fn prompted(&mut self, alert: &Alert) -> Option<(u16, Vec<String>)> {
+        let reply = user::reply(&self.profile.user, alert, self.answers, self.profile.delays.user)?;
+        self.answers = self.answers.saturating_add(usize::from(reply.used));
+        self.thinking = self.thinking.saturating_add(reply.took);
+        let (status, answer) = (reply.prompt.status, reply.prompt.answer.clone());
+        self.events.push(Event::Prompted { prompt: reply.prompt.clone() });
+        self.log.prompt(reply.prompt);
+        Some((status, answer))
+    }
+
+    /// The node at `path`, unless this device does not have it.
+    pub(super) fn node(&self, path: &str) -> Option<&Node> {
+        self.tree.get(path).filter(|_| !self.objects.hides(path))
     }
 
     /// Whether a notification is genuine (DM 1.x sheet 8.1).
@@ -316,7 +356,9 @@ impl Device {
 
     fn deliver(&mut self, out: Outgoing) -> Delivery {
         self.messages = self.messages.saturating_add(1);
-        Delivery { url: out.url, body: xml::write(&out.message), number: self.messages, last: out.last }
+        let pause = std::mem::take(&mut self.thinking).saturating_add(self.profile.delays.message);
+        let body = dialect::spell(report::write(&out.message), &self.profile.dialect);
+        Delivery { url: out.url, body, number: self.messages, last: out.last, pause }
     }
 
     fn over(&mut self, end: End) -> Next {
@@ -342,37 +384,4 @@ enum Belief {
 pub(super) fn answer_limit(profile: &Profile) -> usize {
     let announced = usize::try_from(profile.limits.max_msg_size).unwrap_or(usize::MAX);
     announced.saturating_mul(2).clamp(1 << 16, 1 << 26)
-}
-
-/// DevInfo, DevDetail and a place for anything else (DM 1.x sheet 7).
-fn standard_tree(profile: &Profile, id: &str) -> Tree {
-    let mut tree = Tree::new();
-    tree.put("DevInfo", Node::interior("urn:oma:mo:oma-dm-devinfo:1.0"));
-    let info = &profile.devinfo;
-    let leaves = [("DevId", id), ("Man", &info.man), ("Mod", &info.r#mod), ("DmV", &info.dmv), ("Lang", &info.lang)];
-    for (name, text) in &leaves {
-        tree.put(&format!("DevInfo/{name}"), Node::chr(*text));
-    }
-    for (name, text) in &info.ext {
-        tree.put(&format!("DevInfo/Ext/{name}"), Node::chr(text.as_str()));
-    }
-    let detail = &profile.devdetail;
-    tree.put("DevDetail", Node::interior("urn:oma:mo:oma-dm-devdetail:1.0"));
-    let leaves = [
-        ("DevTyp", &detail.devtyp),
-        ("OEM", &detail.oem),
-        ("FwV", &detail.fwv),
-        ("SwV", &detail.swv),
-        ("HwV", &detail.hwv),
-    ];
-    for (name, text) in &leaves {
-        tree.put(&format!("DevDetail/{name}"), Node::chr(text.as_str()));
-    }
-    tree.put("DevDetail/LrgObj", Node::leaf("bool", detail.lrgobj.to_string()));
-    let limits = [("MaxDepth", detail.max_depth), ("MaxTotLen", detail.max_tot_len), ("MaxSegLen", detail.max_seg_len)];
-    for (name, limit) in &limits {
-        tree.put(&format!("DevDetail/URI/{name}"), Node::chr(limit.to_string()));
-    }
-    tree.put("Vendor", Node::interior(""));
-    tree
 }

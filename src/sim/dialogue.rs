@@ -12,7 +12,7 @@ use super::{
     auth::{self, Proof, Scheme},
     device::Device,
     observer::{End, Reason},
-    profile::ServerAuth,
+    profile::{ServerAuth, SessionIds},
 };
 use crate::{
     model::{clock::Mint, id::DmSessionId},
@@ -73,16 +73,30 @@ struct Standing {
     failures: u32,
 }
 
+impl Standing {
+    /// Whether there is what credentials are made of.
+    fn can_prove(&self) -> bool {
+        self.scheme == Scheme::Basic || self.nonce.is_some()
+    }
+}
+
 impl Session {
     /// A session that has sent nothing yet; `resync` is the nonce of both directions, if the notification reset them.
     pub(super) fn new(device: &mut Device, reason: Reason, server_url: &str, resync: Option<&[u8]>) -> Self {
-        let id = match reason {
-            Reason::Notified(id) => format!("{id:X}"),
+        let style = device.profile.dialect.session_ids;
+        let number = match reason {
+            Reason::Notified(id) => id,
+            Reason::Own if style == SessionIds::Same => 1,
             Reason::Own => {
                 let mut id = [0; 2];
                 device.mint.fill(&mut id);
-                format!("{:X}", u16::from_be_bytes(id).max(1))
+                u16::from_be_bytes(id).max(1)
             }
+        };
+        let id = match style {
+            SessionIds::Upper | SessionIds::Same => format!("{number:X}"),
+            SessionIds::Lower => format!("{number:x}"),
+            SessionIds::Decimal => number.to_string(),
         };
         let auth = &device.profile.auth;
         let resync = resync.map(<[u8]>::to_vec);
@@ -122,7 +136,7 @@ impl Session {
     }
 
     /// The first message: package 1.
-    pub(super) fn first(&mut self, device: &Device) -> Outgoing {
+    pub(super) fn first(&mut self, device: &mut Device) -> Outgoing {
         self.waiting = answers::package1(device, self.reason).into();
         self.flush(device, None)
     }
@@ -179,7 +193,7 @@ impl Session {
                 continue;
             }
             if let Some(number) = self.reported.remove(&(msg_ref, status.cmd_ref.clone())) {
-                device.reported(number, code);
+                device.told(number, code);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Any number of devices at work: the shell around their pure core.
 
 mod admin;
+mod operations;
 mod tasks;
 
 use std::{
@@ -20,7 +21,7 @@ use super::{
     device::Device,
     listen,
     observer::{Event, Observer},
-    profile::Profile,
+    profile::{Ask, Profile},
     snapshot::Snapshot,
 };
 use crate::model::{
@@ -112,10 +113,20 @@ struct State {
     device: Device,
     talking: bool,
     working: bool,
+    done: Once,
     /// The last notification's `Idempotency-Key`.
     notification: Option<String>,
-    /// Whether the transfer that the profile breaks has been broken.
+    /// How many answers of the download server were made up.
+    made_up: usize,
+}
+
+/// What happens once in a device's life.
+#[derive(Default)]
+struct Once {
+    /// The transfer that the profile breaks has been broken.
     broke: bool,
+    /// The device has begun to ask for what its profile plans.
+    begun: bool,
 }
 
 impl Fleet {
@@ -184,10 +195,19 @@ impl Fleet {
 
     /// Registers every device with the admin API; a device that is known there is brought up to date.
     ///
+    /// Then the devices begin to ask for what their profiles plan.
+    ///
     /// # Errors
     /// [`RegisterError`] of the first device that is refused.
     pub async fn register(&self, admin: &Admin) -> Result<(), RegisterError> {
-        admin::register(&self.inner, admin).await
+        admin::register(&self.inner, admin).await?;
+        self.begin();
+        Ok(())
+    }
+
+    /// Lets the devices begin to ask for what their profiles plan; registration does it too, and once is enough.
+    pub fn begin(&self) {
+        self.inner.slots.values().for_each(|slot| self.inner.plan(slot));
     }
 
     /// Waits until no session, no transfer and no operation is under way.
@@ -215,6 +235,11 @@ impl Handle {
     pub fn start_session(&self) {
         self.slot.lock().device.want_session();
         self.inner.talk(&self.slot);
+    }
+
+    /// Makes the device ask for something by an alert in a session of its own (SCOMO sheet 4.4).
+    pub fn ask(&self, ask: &Ask) {
+        self.inner.ask(&self.slot, ask);
     }
 
     /// The device as it is now.
@@ -246,6 +271,14 @@ impl Slot {
         self.lock().device.note(event);
     }
 
+    /// What the download server's next answer is made up to be, if it is.
+    fn next_answer(&self, all: &[u16]) -> Option<u16> {
+        let mut state = self.lock();
+        let next = all.get(state.made_up).copied()?;
+        state.made_up = state.made_up.saturating_add(1);
+        Some(next)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A device whose task panicked is still a device; its state is never half-written across a wait.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -258,9 +291,11 @@ fn make_devices(settings: &Settings, mint: &mut dyn Mint) -> Result<BTreeMap<Str
     let mut slots = BTreeMap::new();
     for profile in settings.profiles.iter().map(|p| Arc::new(p.clone())) {
         for number in profile.numbers() {
-            let device = Device::new(&profile, number, settings.server_id.clone(), &seed);
-            let id = device.id().to_owned();
-            let state = State { device, talking: false, working: false, notification: None, broke: false };
+            let id = profile.id.fill(number);
+            let own = profile.ways.pick(&seed, &id).unwrap_or(&profile);
+            let device = Device::new(own, number, settings.server_id.clone(), &seed);
+            let done = Once::default();
+            let state = State { device, talking: false, working: false, done, notification: None, made_up: 0 };
             if slots.insert(id.clone(), Arc::new(Slot(Mutex::new(state)))).is_some() {
                 return Err(Error::Twice { id });
             }

@@ -69,14 +69,21 @@ async fn once(
     if is_first && faults.lose_request.contains(&message.number) || slot.chance(faults.loss) {
         return Err(passing("the request was lost on demand".to_owned()));
     }
-    let request = client
+    let dialect = &profile.dialect;
+    let mut request = client
         .post(&message.url)
-        .header(header::CONTENT_TYPE, MIME)
         .header(header::ACCEPT, MIME)
         .header(header::ACCEPT_CHARSET, "utf-8")
         .header(header::CACHE_CONTROL, "no-store")
         .header(header::USER_AGENT, &profile.user_agent)
         .body(message.body.clone());
+    let content_type = dialect.content_type.as_deref().unwrap_or(MIME);
+    if !content_type.is_empty() {
+        request = request.header(header::CONTENT_TYPE, content_type);
+    }
+    for (name, value) in &dialect.headers {
+        request = request.header(name, value);
+    }
     let answer = request.send().await.map_err(|e| passing(e.to_string()))?;
     let answer = judge(answer)?;
     let body = body(answer, answer_limit(profile)).await?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{operation::Operation, tree::Held};
+use super::{log::Prompt, operation::Operation, tree::Held};
 
 /// Told of everything that happens, from many tasks at once; must return quickly.
 pub trait Observer: Send + Sync {
@@ -96,6 +96,8 @@ pub enum Event {
         operation: Operation,
         /// PkgID or component ID.
         identifier: String,
+        /// The Exec's Correlator.
+        correlator: Option<String>,
     },
     /// An operation has ended.
     Executed {
@@ -103,6 +105,8 @@ pub enum Event {
         operation: Operation,
         /// PkgID or component ID.
         identifier: String,
+        /// The Exec's Correlator.
+        correlator: Option<String>,
         /// Its result code, or the DM status that refused it.
         code: u16,
     },
@@ -113,6 +117,32 @@ pub enum Event {
         /// The server's status.
         status: u16,
     },
+    /// The server has taken an alert of the device's own that reports no operation.
+    Asked {
+        /// Its Type.
+        r#type: String,
+        /// The server's status.
+        status: u16,
+    },
+    /// The server has shown something to the user, or asked.
+    Prompted {
+        /// What, and what the user did.
+        prompt: Prompt,
+    },
+    /// A status report went to the download server.
+    Posted {
+        /// Its code.
+        code: u16,
+        /// Whether the server took it.
+        taken: bool,
+    },
+    /// The device went off.
+    Vanished {
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The device is on again.
+    CameBack,
     /// Something went wrong that no other event tells.
     Trouble {
         /// What.
@@ -143,6 +173,8 @@ pub enum End {
         /// Its last status.
         status: u16,
     },
+    /// The device went off.
+    Vanished,
     /// The device does not accept the server.
     Untrusted,
     /// The server's message cannot be understood or belongs elsewhere.
@@ -172,6 +204,7 @@ impl fmt::Display for End {
             Self::Aborted => f.write_str("aborted by the server"),
             Self::Broken => f.write_str("aborted by the device"),
             Self::Refused { status } => write!(f, "refused by the server with {status}"),
+            Self::Vanished => f.write_str("the device went off"),
             Self::Untrusted => f.write_str("the server did not prove itself"),
             Self::Nonsense { problem } => write!(f, "the server's answer is wrong: {problem}"),
             Self::Lost { problem } => write!(f, "the server cannot be reached: {problem}"),

@@ -1,9 +1,9 @@
 //! The nine primitives (SCOMO sheet 2), as a device knows them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A primitive; `Remove` is two, by what is removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Operation {
     /// Fetch a package.
     Download,
@@ -26,8 +26,8 @@ pub enum Operation {
 }
 
 /// The three lists of a SCOMO object whose entries carry operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Area {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub enum Area {
     /// `Download`
     Download,
     /// `Inventory/Delivered`

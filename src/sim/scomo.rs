@@ -1,17 +1,19 @@
 //! The SCOMO object of a device: its nodes, who may write them, and the states it keeps (SCOMO sheet 1 to 3).
 
 mod execute;
+mod objects;
 mod place;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 pub use execute::{Received, Work};
 pub(super) use execute::{Report, ReportItem, Verdict};
+pub(super) use objects::Objects;
 pub(super) use place::{Layout, Place};
 
 use super::{
     operation::{Area, Operation},
-    profile::{Children, ComponentName, Profile},
+    profile::{Children, ComponentName, Profile, Scomo},
     tree::{Held, Node, Refusal, Tree},
 };
 
@@ -30,20 +32,23 @@ pub(super) enum Verb {
 #[derive(Debug)]
 pub(super) struct Object {
     profile: Arc<Profile>,
+    /// Which of the profile's objects it is.
+    at: usize,
     layout: Layout,
-    /// How often each forced result has been given.
-    used: BTreeMap<usize, u32>,
 }
 
 impl Object {
-    /// Builds the object into the tree.
-    pub(super) fn build(profile: &Arc<Profile>, tree: &mut Tree) -> Self {
-        let layout = Layout::new(&profile.scomo);
-        let object = Self { profile: Arc::clone(profile), layout, used: BTreeMap::new() };
-        let scomo = &profile.scomo;
+    /// Builds the profile's object number `at` into the tree.
+    fn build(profile: &Arc<Profile>, at: usize, scomo: &Scomo, tree: &mut Tree) -> Self {
+        let layout = Layout::new(scomo);
+        let object = Self { profile: Arc::clone(profile), at, layout };
         tree.put(object.layout.root(), Node::interior(&scomo.r#type));
         for area in [Area::Download, Area::Delivered, Area::Deployed] {
             tree.put(object.layout.area(area), Node::interior(""));
+        }
+        for (path, text) in &scomo.extra {
+            let path = path.strip_prefix("./").unwrap_or(path);
+            tree.put(&format!("{}/{path}", object.layout.root()), Node::chr(text.as_str()));
         }
         for name in &scomo.fixed {
             tree.put(&object.layout.entry(Area::Download, name), Node::interior(""));
@@ -61,6 +66,11 @@ impl Object {
         object
     }
 
+    /// What the profile says of it.
+    fn scomo(&self) -> &Scomo {
+        self.profile.objects().nth(self.at).unwrap_or(&self.profile.scomo)
+    }
+
     /// The object's names.
     pub(super) const fn layout(&self) -> &Layout {
         &self.layout
@@ -70,21 +80,23 @@ impl Object {
     ///
     /// # Errors
     /// 405 for what the device keeps for itself, 403 for an entry at work.
-    pub(super) fn permits(&self, tree: &Tree, verb: Verb, path: &str) -> Result<(), Refusal> {
+    fn permits(&self, tree: &Tree, verb: Verb, path: &str) -> Result<(), Refusal> {
         let allowed = match self.layout.place(path) {
-            Place::Outside => !path.is_empty() && !["DevInfo", "DevDetail"].iter().any(|own| is_within(path, own)),
-            Place::Fixed | Place::Strange => false,
+            Place::Outside | Place::Fixed | Place::Strange => false,
             Place::Entry { area, x } => return self.permits_entry(tree, verb, area, &x),
-            Place::Leaf { area, leaf, .. } => permits_leaf(verb, area, &leaf),
+            Place::Leaf { leaf, .. } if self.lacks(&leaf) => false,
+            Place::Leaf { area, leaf, .. } => {
+                permits_leaf(verb, area, &leaf) || verb == Verb::Replace && self.adds(area, &leaf)
+            }
             Place::Operations { area, .. } | Place::Operation { area, .. } => {
-                verb == Verb::Add && area != Area::Deployed && self.profile.scomo.children == Children::Server
+                verb == Verb::Add && area != Area::Deployed && self.scomo().children == Children::Server
             }
         };
         if allowed { Ok(()) } else { Err(405) }
     }
 
     /// What the device does of itself when a node was added or replaced.
-    pub(super) fn written(&self, tree: &mut Tree, verb: Verb, path: &str) {
+    fn written(&self, tree: &mut Tree, verb: Verb, path: &str) {
         match self.layout.place(path) {
             Place::Entry { area, x } if verb == Verb::Add => self.furnish(tree, area, &x),
             Place::Leaf { area: Area::Delivered, x, leaf } if leaf == "Data" => {
@@ -103,12 +115,26 @@ impl Object {
     }
 
     /// Whether the node is where a package's bytes go.
-    pub(super) fn is_data(&self, path: &str) -> bool {
+    fn is_data(&self, path: &str) -> bool {
         matches!(self.layout.place(path), Place::Leaf { area: Area::Delivered, leaf, .. } if leaf == "Data")
     }
 
+    /// Whether the server must not see the node, because the device does not have it.
+    fn hides(&self, path: &str) -> bool {
+        matches!(self.layout.place(path), Place::Leaf { leaf, .. } if self.lacks(&leaf))
+    }
+
+    fn lacks(&self, leaf: &str) -> bool {
+        self.scomo().without.iter().any(|missing| missing == leaf)
+    }
+
+    /// Whether the leaf is one of the device's own additions.
+    fn adds(&self, area: Area, leaf: &str) -> bool {
+        self.scomo().entry_extra.get(&area).is_some_and(|leaves| leaves.contains_key(leaf))
+    }
+
     fn permits_entry(&self, tree: &Tree, verb: Verb, area: Area, x: &str) -> Result<(), Refusal> {
-        let fixed = area == Area::Download && !self.profile.scomo.fixed.is_empty();
+        let fixed = area == Area::Download && !self.scomo().fixed.is_empty();
         match verb {
             Verb::Delete if self.is_busy(tree, area, x) => Err(403),
             Verb::Add | Verb::Delete if area != Area::Deployed && !fixed => Ok(()),
@@ -131,8 +157,9 @@ impl Object {
     fn furnish(&self, tree: &mut Tree, area: Area, x: &str) {
         let entry = self.layout.entry(area, x);
         self.status(tree, &entry, 10);
-        let fixed = area == Area::Download && self.profile.scomo.fixed.iter().any(|name| name == x);
-        if self.profile.scomo.children == Children::Server && !fixed {
+        self.embellish(tree, area, &entry);
+        let fixed = area == Area::Download && self.scomo().fixed.iter().any(|name| name == x);
+        if self.scomo().children == Children::Server && !fixed {
             return;
         }
         tree.set(&self.leaf(&entry, "PkgID"), "chr", "");
@@ -144,13 +171,20 @@ impl Object {
         self.offer(tree, area, &entry);
     }
 
+    /// Makes the leaves of an entry that only this device has (SCOMO sheet 1.3).
+    fn embellish(&self, tree: &mut Tree, area: Area, entry: &str) {
+        for (leaf, text) in self.scomo().entry_extra.get(&area).into_iter().flatten() {
+            tree.set(&self.leaf(entry, leaf), "chr", text.as_str());
+        }
+    }
+
     /// Makes the operation nodes of an entry.
     fn offer(&self, tree: &mut Tree, area: Area, entry: &str) {
-        let format = &self.profile.scomo.operation_format;
+        let format = &self.scomo().operation_format;
         let node = if format == "node" { Node::interior("") } else { Node::leaf(format, "") };
         let operations = self.leaf(entry, "Operations");
         tree.put(&operations, Node::interior(""));
-        for operation in self.profile.scomo.operations.iter().filter(|o| o.area() == area) {
+        for operation in self.scomo().operations.iter().filter(|o| o.area() == area) {
             tree.put(&format!("{operations}/{}", self.layout.operation(*operation)), node.clone());
         }
     }
@@ -164,6 +198,7 @@ impl Object {
         tree.put(&self.leaf(&entry, "Data"), Node::held(mime, held));
         self.state(tree, &entry, if installed { 20 } else { 10 });
         self.status(tree, &entry, 10);
+        self.embellish(tree, Area::Delivered, &entry);
         self.offer(tree, Area::Delivered, &entry);
     }
 
@@ -181,13 +216,14 @@ impl Object {
         tree.set(&self.leaf(&entry, "PkgIDRef"), "chr", pkg_id);
         self.state(tree, &entry, if active { 20 } else { 10 });
         self.status(tree, &entry, 10);
+        self.embellish(tree, Area::Deployed, &entry);
         self.offer(tree, Area::Deployed, &entry);
         entry
     }
 
     /// What a package consists of.
     fn contents(&self, pkg_id: &str) -> Vec<ComponentName> {
-        if let Some(installer) = self.profile.scomo.installer.get(pkg_id) {
+        if let Some(installer) = self.scomo().installer.get(pkg_id) {
             return installer.components.clone();
         }
         let (id, version) = pkg_id.rsplit_once('@').or_else(|| pkg_id.rsplit_once('-')).unwrap_or((pkg_id, ""));
@@ -216,15 +252,15 @@ impl Object {
     }
 
     fn status(&self, tree: &mut Tree, entry: &str, value: u16) {
-        tree.set(&self.leaf(entry, "Status"), "int", value.to_string());
+        tree.set(&self.leaf(entry, "Status"), &self.scomo().state_format, value.to_string());
     }
 
     fn state(&self, tree: &mut Tree, entry: &str, value: u16) {
-        tree.set(&self.leaf(entry, "State"), "int", value.to_string());
+        tree.set(&self.leaf(entry, "State"), &self.scomo().state_format, value.to_string());
     }
 
     fn offers(&self, operation: Operation) -> bool {
-        self.profile.scomo.operations.contains(&operation)
+        self.scomo().operations.contains(&operation)
     }
 }
 
@@ -239,8 +275,4 @@ fn permits_leaf(verb: Verb, area: Area, leaf: &str) -> bool {
         Verb::Add | Verb::Replace => mandatory.contains(&leaf) || optional.contains(&leaf),
         Verb::Delete => optional.contains(&leaf) && area != Area::Deployed,
     }
-}
-
-fn is_within(path: &str, top: &str) -> bool {
-    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

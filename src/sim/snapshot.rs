@@ -2,7 +2,12 @@
 
 use serde::Serialize;
 
-use super::{device::Device, operation::Area};
+use super::{
+    device::Device,
+    log::{Asked, Posted, Prompt, Ran},
+    operation::Area,
+    scomo::Layout,
+};
 use crate::model::digest::Digest;
 
 /// A device at one moment.
@@ -10,17 +15,31 @@ use crate::model::digest::Digest;
 pub struct Snapshot {
     /// DevId.
     pub device: String,
+    /// The behaviour that its profile's mix gave it.
+    pub behaviour: Option<String>,
+    /// Whether it is off.
+    pub off: bool,
     /// The whole tree, a line a node.
     pub lines: Vec<String>,
     /// `Inventory/Delivered`
     pub delivered: Vec<Delivered>,
     /// `Inventory/Deployed`
     pub components: Vec<Deployed>,
+    /// The last operations that it was told to run, oldest first.
+    pub operations: Vec<Ran>,
+    /// The last prompts of the server.
+    pub prompts: Vec<Prompt>,
+    /// The last alerts of its own that report no operation.
+    pub asks: Vec<Asked>,
+    /// The last status reports to the download server.
+    pub posts: Vec<Posted>,
 }
 
 /// A delivered package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivered {
+    /// The root of its object, a URI.
+    pub root: String,
     /// The entry's name.
     pub node: String,
     /// `PkgID`
@@ -38,6 +57,8 @@ pub struct Delivered {
 /// A deployed component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deployed {
+    /// The root of its object, a URI.
+    pub root: String,
     /// The entry's name.
     pub node: String,
     /// `ID`
@@ -54,12 +75,18 @@ pub struct Deployed {
 
 impl Snapshot {
     pub(super) fn of(device: &Device) -> Self {
-        let entries = |area| device.tree.children(device.area(area)).into_iter();
+        let (operations, prompts, asks, posts) = device.log.all();
         Self {
             device: device.id().to_owned(),
+            behaviour: device.profile().behaviour.clone(),
+            off: device.is_off(),
             lines: device.tree.lines(),
-            delivered: entries(Area::Delivered).map(|node| delivered(device, node)).collect(),
-            components: entries(Area::Deployed).map(|node| deployed(device, node)).collect(),
+            delivered: entries(device, Area::Delivered).map(|entry| delivered(&entry)).collect(),
+            components: entries(device, Area::Deployed).map(|entry| deployed(&entry)).collect(),
+            operations,
+            prompts,
+            asks,
+            posts,
         }
     }
 
@@ -76,11 +103,19 @@ impl Snapshot {
     }
 }
 
-fn delivered(device: &Device, node: String) -> Delivered {
-    let entry = Entry { device, path: device.object.layout().entry(Area::Delivered, &node) };
-    let held = device.tree.held(&device.object.layout().leaf(&entry.path, "Data"));
+/// The entries of a list in all objects.
+fn entries(device: &Device, area: Area) -> impl Iterator<Item = Entry<'_>> {
+    device.objects.layouts().flat_map(move |layout| {
+        let nodes = device.tree.children(layout.area(area)).into_iter();
+        nodes.map(move |node| Entry { device, layout, path: layout.entry(area, &node), node })
+    })
+}
+
+fn delivered(entry: &Entry<'_>) -> Delivered {
+    let held = entry.device.tree.held(&entry.layout.leaf(&entry.path, "Data"));
     Delivered {
-        node,
+        root: entry.root(),
+        node: entry.node.clone(),
         pkg_id: entry.text("PkgID"),
         state: entry.number("State"),
         status: entry.number("Status"),
@@ -89,10 +124,10 @@ fn delivered(device: &Device, node: String) -> Delivered {
     }
 }
 
-fn deployed(device: &Device, node: String) -> Deployed {
-    let entry = Entry { device, path: device.object.layout().entry(Area::Deployed, &node) };
+fn deployed(entry: &Entry<'_>) -> Deployed {
     Deployed {
-        node,
+        root: entry.root(),
+        node: entry.node.clone(),
         id: entry.text("ID"),
         version: entry.text("Version"),
         active: entry.number("State") == Some(20),
@@ -103,12 +138,18 @@ fn deployed(device: &Device, node: String) -> Deployed {
 
 struct Entry<'d> {
     device: &'d Device,
+    layout: &'d Layout,
     path: String,
+    node: String,
 }
 
 impl Entry<'_> {
+    fn root(&self) -> String {
+        crate::sim::tree::uri(self.layout.root())
+    }
+
     fn text(&self, leaf: &str) -> String {
-        self.device.tree.text(&self.device.object.layout().leaf(&self.path, leaf)).to_owned()
+        self.device.tree.text(&self.layout.leaf(&self.path, leaf)).to_owned()
     }
 
     fn number(&self, leaf: &str) -> Option<u16> {

@@ -1,8 +1,14 @@
 //! The device against servers' messages written by hand, and a fleet against small real servers.
 
+mod dialect;
 mod dialogue;
+mod life;
+mod mix;
 mod network;
 mod operations;
+mod prompts;
+mod reports;
+mod shapes;
 
 use std::sync::Arc;
 
@@ -141,6 +147,13 @@ fn exec(id: u32, uri: &str) -> String {
     format!(
         "<Exec><CmdID>{id}</CmdID><Correlator>job-1</Correlator><Item><Target><LocURI>{uri}</LocURI></Target></Item></Exec>"
     )
+}
+
+/// A prompt: options, text, choices.
+fn prompt(id: u32, code: u32, texts: &[&str]) -> String {
+    let item = |text: &&str| format!("<Item><Data>{}</Data></Item>", text.replace('&', "&amp;"));
+    let items = texts.iter().map(item).collect::<Vec<_>>().concat();
+    format!("<Alert><CmdID>{id}</CmdID><Data>{code}</Data>{items}</Alert>")
 }
 
 fn command(name: &str, id: u32, uri: &str) -> String {

@@ -1,7 +1,10 @@
 //! Alternate downloads: a package or its descriptor from an HTTP server (SCOMO sheet 5.1, 7.2), resumed where they broke off.
 
+mod notify;
+
 use std::time::Duration;
 
+pub(super) use notify::body;
 use reqwest::{Response, StatusCode, Url, header};
 use sha2::{Digest as _, Sha256};
 
@@ -29,8 +32,14 @@ pub(super) struct Transfer<'t> {
     pub(super) backoff: Duration,
     /// Room on the device, in bytes.
     pub(super) storage: u64,
+    /// The content types that are accepted; none: all.
+    pub(super) types: &'t [String],
     /// After how many bytes it breaks once.
     pub(super) break_at: Option<u64>,
+    /// Asks the user whether the described package is wanted.
+    pub(super) consents: &'t (dyn Fn() -> bool + Sync),
+    /// What the server's next answer is made up to be: a status, or 0 for no connection.
+    pub(super) forced: &'t (dyn Fn() -> Option<u16> + Sync),
     /// Told of the progress.
     pub(super) tell: &'t (dyn Fn(Event) + Sync),
 }
@@ -66,6 +75,9 @@ impl Transfer<'_> {
         let at = Url::parse(url).map_err(|e| failure(1402, InstallNotify::LOADER_ERROR, format!("PkgURL: {e}")))?;
         let first = self.open(&at).await?;
         if mime(&first) != descriptor::MIME {
+            if !self.accepts(&mime(&first)) {
+                return Err(unwanted(&mime(&first)));
+            }
             let received = self.stream(&at, Some(first), None).await?;
             return Ok(Fetched { received, notify: None });
         }
@@ -84,6 +96,13 @@ impl Transfer<'_> {
             let reason = format!("{} bytes, there is room for {}", descriptor.size, self.storage);
             return Err(failure(1404, InstallNotify::INSUFFICIENT_MEMORY, reason));
         }
+        if !self.accepts(descriptor.types.first().map_or("", String::as_str)) {
+            return Err(unwanted(&descriptor.types.join(", ")));
+        }
+        if !(self.consents)() {
+            let reason = "the user does not want it".to_owned();
+            return Err(failure(1401, InstallNotify::USER_CANCELLED, reason));
+        }
         let object = at.join(&descriptor.object_uri);
         let object = object.map_err(|e| failure(1402, InstallNotify::LOADER_ERROR, format!("objectURI: {e}")))?;
         let promise = Promise { size: descriptor.size, types: descriptor.types };
@@ -96,9 +115,10 @@ impl Transfer<'_> {
         loop {
             tried += 1;
             let failure = match self.get(url, None).await {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => refused(response.status()),
-                Err(error) => unreachable_server(&error),
+                Got::Answer(response) if response.status().is_success() => return Ok(response),
+                Got::Answer(response) => refused(response.status()),
+                Got::Status(status) => refused(status),
+                Got::Nothing(failure) => failure,
             };
             if failure.code < 1500 || tried >= self.tries {
                 return Err(failure);
@@ -122,18 +142,19 @@ impl Transfer<'_> {
         loop {
             tried += 1;
             let response = match first.take() {
-                Some(response) => Ok(response),
+                Some(response) => Got::Answer(response),
                 None => self.get(url, intake.rest()).await,
             };
             let broken = match response {
-                Ok(response) => {
+                Got::Status(status) => return Err(refused(status)),
+                Got::Answer(response) => {
                     intake.begin(&response)?;
                     match self.pour(&what, response, &mut intake, &mut break_at).await? {
                         None => break,
                         Some(broken) => broken,
                     }
                 }
-                Err(error) => unreachable_server(&error),
+                Got::Nothing(failure) => failure,
             };
             if tried >= self.tries {
                 return Err(broken);
@@ -168,32 +189,38 @@ impl Transfer<'_> {
         }
     }
 
-    async fn get(&self, url: &Url, rest: Option<(u64, String)>) -> Result<Response, reqwest::Error> {
+    async fn get(&self, url: &Url, rest: Option<(u64, String)>) -> Got {
+        match (self.forced)().map(|status| (status, StatusCode::from_u16(status))) {
+            Some((0, _) | (_, Err(_))) => {
+                return Got::Nothing(failure(1501, InstallNotify::LOADER_ERROR, "no connection on demand".to_owned()));
+            }
+            Some((_, Ok(status))) => return Got::Status(status),
+            None => {}
+        }
         let mut request = self.client.get(url.clone()).header(header::USER_AGENT, self.user_agent);
         request = request.header(header::ACCEPT, format!("{}, */*", descriptor::MIME));
         if let Some((from, etag)) = rest {
             request = request.header(header::RANGE, format!("bytes={from}-")).header(header::IF_RANGE, etag);
         }
-        request.send().await
-    }
-
-    /// Posts the status report until it is taken (SCOMO sheet 7.4).
-    pub(super) async fn report(&self, url: &str, report: InstallNotify) -> Result<(), String> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let post = self.client.post(url).header(header::USER_AGENT, self.user_agent).body(report.write());
-            let problem = match post.send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
-                Ok(answer) => answer.status().to_string(),
-                Err(error) => error.to_string(),
-            };
-            if tried >= self.tries {
-                return Err(problem);
-            }
-            wait(self.backoff, tried).await;
+        match request.send().await {
+            Ok(response) => Got::Answer(response),
+            Err(error) => Got::Nothing(unreachable_server(&error)),
         }
     }
+
+    fn accepts(&self, mime: &str) -> bool {
+        self.types.is_empty() || self.types.iter().any(|own| own.eq_ignore_ascii_case(mime.trim()))
+    }
+}
+
+/// What came of a request.
+enum Got {
+    /// An answer.
+    Answer(Response),
+    /// A status that the profile makes up.
+    Status(StatusCode),
+    /// No answer.
+    Nothing(Failure),
 }
 
 /// The bytes that have come so far; only their digest is kept.
@@ -307,6 +334,10 @@ const fn failure(code: u16, report: InstallNotify, reason: String) -> Failure {
 
 fn mismatch(reason: String) -> Failure {
     failure(1402, InstallNotify::ATTRIBUTE_MISMATCH, reason)
+}
+
+fn unwanted(mime: &str) -> Failure {
+    failure(1413, InstallNotify::NON_ACCEPTABLE_CONTENT, format!("type {mime} is not supported"))
 }
 
 fn lost(reason: String) -> Failure {

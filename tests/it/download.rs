@@ -256,7 +256,7 @@ async fn a_descriptor_is_served_as_such() {
 }
 
 #[tokio::test]
-async fn an_install_notify_is_noted_in_whatever_shape_devices_send_it() {
+async fn t_dlo_3_an_install_notify_is_noted_in_whatever_shape_devices_send_it() {
     let door = Door::open().await;
     let post = async |token: &str, body: &str| {
         let answer: Answer = read(door.call(Method::POST, &format!("/dl/{token}/notify")).body(body.to_owned())).await;
@@ -276,13 +276,40 @@ async fn an_install_notify_is_noted_in_whatever_shape_devices_send_it() {
         ("9000", "unreadable"),
     ] {
         assert_eq!(post("good", body).await, (200, String::new()), "{body:?}");
-        assert_eq!(door.grant("good").await.notify_status.as_deref(), Some(noted), "{body:?}");
+        let all = door.grant("good").await.notify_status.unwrap();
+        assert_eq!(all.rsplit("; ").next(), Some(noted), "{body:?}");
     }
     assert_eq!(post("good", "900 Success").await, post("good", "900 Success").await, "it may come again");
     assert_eq!(post("revoked", "952 Device Aborted").await.0, 200, "also after the end");
     assert_eq!(post("unknown", "900 Success").await.0, 404);
     assert_eq!(post("good", &"9".repeat(4097)).await.0, 413);
     assert_eq!(read(door.call(Method::GET, "/dl/good/notify")).await.status, 405);
+    door.close().await;
+}
+
+#[tokio::test]
+async fn t_dlo_4_an_install_notify_alone_moves_no_job() {
+    let door = Door::open().await;
+    let jobs = async || -> Vec<(String, i64)> { door.database.rows("SELECT state, version FROM job").await };
+    let before = jobs().await;
+    let post = async |body: &str| read(door.call(Method::POST, "/dl/good/notify").body(body.to_owned())).await.status;
+    for (body, noted) in [
+        ("900 Success", vec![900]),
+        ("900 Success", vec![900]),
+        ("902", vec![900, 902]),
+        ("902 User Cancelled\r\n", vec![900, 902]),
+        ("rubbish", vec![900, 902]),
+        ("900", vec![900, 902, 900]),
+    ] {
+        assert_eq!(post(body).await, 200, "{body:?}");
+        assert_eq!(door.grant("good").await.notified(), noted, "{body:?}");
+    }
+    assert_eq!(jobs().await, before);
+    for n in 0..40 {
+        post(&(901 + n % 2).to_string()).await;
+    }
+    let noted = door.grant("good").await.notify_status.unwrap();
+    assert!(noted.len() < 300 && noted.ends_with("902 User Cancelled"), "{noted}");
     door.close().await;
 }
 

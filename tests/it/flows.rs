@@ -2,11 +2,15 @@
 //! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause.
 
 mod alternate;
+mod collect;
+mod command;
 mod direct;
 mod ends;
 mod events;
 mod faults;
 mod hostile;
+mod inventory;
+mod makes;
 mod operate;
 mod queue;
 mod refused;

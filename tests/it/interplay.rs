@@ -1,5 +1,6 @@
 //! What happens when things happen at the same time, late, twice, or not at all.
 
+mod asks;
 mod stage;
 
 use std::time::Duration;
@@ -148,10 +149,12 @@ async fn a_result_after_the_end_is_told_once_and_changes_nothing() {
     sent_an_exec(&stage, &job, "c0rrelator").await;
     stage.step(&job, [Event::Cancel]).await;
     stage.open("1", &report("other", 1200)).await;
-    assert_eq!(stage.told().await, ["scomo.request.accepted", "scomo.job.cancelled"]);
+    let told = ["scomo.request.accepted", "scomo.job.cancelled", "scomo.device.alert"];
+    assert_eq!(stage.told().await, told);
     stage.open("2", &report("c0rrelator", 1200)).await;
     stage.open("3", &report("c0rrelator", 1200)).await;
-    assert_eq!(stage.told().await, ["scomo.request.accepted", "scomo.job.cancelled", "scomo.job.late_result"]);
+    let late = ["scomo.device.alert", "scomo.job.late_result", "scomo.device.alert"];
+    assert_eq!(stage.told().await, [told, late].concat());
     assert_eq!(stage.state(&job).await, "cancelled");
 }
 

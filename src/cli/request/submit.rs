@@ -19,7 +19,8 @@ use crate::{
 pub(super) const EXAMPLE: &str = "Examples:
   scomo request submit request.json --watch
   scomo request submit --device IMEI:490154203237518 --package org.example.player@'>=2.1' --action install
-  scomo request submit --device IMEI:490154203237518 --operation remove --component org.example.player.app";
+  scomo request submit --device IMEI:490154203237518 --operation remove --component org.example.player.app
+  scomo request submit --device IMEI:490154203237518 --inventory --watch";
 
 /// The most that the server takes, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -56,6 +57,16 @@ struct Wish {
     /// The deployment component that the operation is about
     #[arg(long, value_name = "ID", requires = "operation", conflicts_with = "package")]
     component: Option<String>,
+    /// Only read what the device is and holds
+    #[arg(long, conflicts_with_all = ["package", "action", "operation", "component", "delivery", "allow_downgrade"])]
+    inventory: bool,
+    /// What to read of the device if what is known is too old; may be repeated. Absent: what is needed; `nothing`: nothing for
+    /// the choice of a package
+    #[arg(long, value_enum, value_name = "WHAT")]
+    collect: Vec<Collect>,
+    /// How old what is known of the device may be, such as `24h`
+    #[arg(long, value_name = "SPAN")]
+    collect_max_age: Option<String>,
     /// The way of delivery
     #[arg(long, value_enum)]
     delivery: Option<Delivery>,
@@ -93,6 +104,14 @@ enum Operation {
     Remove,
     Activate,
     Deactivate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Collect {
+    #[value(name = "devdetail")]
+    DevDetail,
+    Inventory,
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -136,13 +155,22 @@ impl Wish {
         put("schema", Some("scomo.request/1".into()));
         put("request_id", Some(id.into()));
         put("source", Some(self.source.into()));
-        put("kind", Some(if self.operation.is_some() { "operation" } else { "download" }.into()));
+        let kind = match (self.inventory, self.operation) {
+            (true, _) => "inventory",
+            (false, Some(_)) => "operation",
+            (false, None) => "download",
+        };
+        put("kind", Some(kind.into()));
         put("targets", Some(json!({ "devices": self.devices })));
         put("package", self.package.as_deref().map(package));
-        put("action", self.action.or(self.operation.is_none().then_some(Action::Install)).as_ref().map(word));
+        let usual = (kind == "download").then_some(Action::Install);
+        put("action", self.action.or(usual).as_ref().map(word));
         put("operation", self.operation.as_ref().map(word));
         put("component", self.component.map(|id| json!({ "id": id })));
         put("delivery", self.delivery.as_ref().map(word));
+        let sources = self.collect.iter().filter(|what| **what != Collect::Nothing).map(word).collect();
+        put("collect", (!self.collect.is_empty()).then_some(Value::Array(sources)));
+        put("collect_max_age", self.collect_max_age.map(Value::from));
         put("schedule", self.deadline.map(|deadline| json!({ "deadline": deadline })));
         put("priority", self.priority.map(Value::from));
         put("if_unknown_device", self.wait_for_unknown.then(|| "wait".into()));
@@ -215,6 +243,20 @@ mod tests {
                 "targets": { "devices": ["D"] }, "operation": "remove", "component": { "id": "app" },
                 "if_unknown_device": "wait" })
         );
+    }
+
+    #[test]
+    fn flags_say_what_is_to_be_collected() {
+        let made = request("--device D --inventory --collect devdetail --collect-max-age 1h --id r3");
+        assert_eq!(
+            made,
+            json!({ "schema": "scomo.request/1", "request_id": "r3", "source": "cli", "kind": "inventory",
+                "targets": { "devices": ["D"] }, "collect": ["devdetail"], "collect_max_age": "1h" })
+        );
+        assert_eq!(request("--device D --collect nothing")["collect"], json!([]));
+        assert_eq!(request("--device D").get("collect"), None);
+        let mixed = ["submit", "--device", "D", "--inventory", "--package", "p"];
+        assert!(Line::try_parse_from(mixed).is_err());
     }
 
     #[test]

@@ -182,6 +182,24 @@ impl<'a> Field<'a> {
         Some(Object { at: self.at.clone(), map, known: BTreeSet::new(), faults: self.faults })
     }
 
+    /// Texts by name, at least one and at most `most`: such as a text for each language.
+    #[must_use]
+    pub fn texts(&self, most: usize) -> Option<Vec<(&'a str, Self)>> {
+        let members = self.typed("an object", Value::as_object)?;
+        if members.is_empty() {
+            self.fault(Code::Empty, "must have at least one member");
+            return None;
+        }
+        if members.len() > most {
+            self.fault(Code::TooMany, format!("has {} members, at most {most} are taken", members.len()));
+            return None;
+        }
+        let member = |(name, value): (&'a String, &'a Value)| {
+            (name.as_str(), Self { at: format!("{}/{}", self.at, escape(name)), value, faults: self.faults })
+        };
+        Some(members.iter().map(member).collect())
+    }
+
     fn typed<T>(&self, wanted: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let found = read(self.value);
         if found.is_none() {

@@ -1,12 +1,18 @@
 //! From JSON to a request.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+mod command;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Delivery, IfUnknownDevice, Notify, PackageOperation, PackageWanted, Request, RetryRule,
-    Work,
+    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
+    Request, RetryRule, Work,
 };
 use crate::{
     contract::problem::{
@@ -16,16 +22,21 @@ use crate::{
     model::{
         clock::Timestamp,
         id::{DeviceId, RequestSource},
+        rule::FactSource,
+        texts::Texts,
     },
 };
 
 const RETRIES: RangeInclusive<u32> = 0..=100;
 const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
+const SOURCES: [(&str, FactSource); 2] = [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
 const ACTIONS: [(&str, Action); 3] =
     [("deliver", Action::Deliver), ("install", Action::Install), ("install-inactive", Action::InstallInactive)];
 const DELIVERIES: [(&str, Delivery); 3] =
     [("auto", Delivery::Auto), ("direct", Delivery::Direct), ("alternate", Delivery::Alternate)];
 const NOTIFIES: [(&str, Notify); 3] = [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
+const IF_NO_UI: [(&str, IfNoUi); 2] = [("stop", IfNoUi::Stop), ("proceed", IfNoUi::Proceed)];
 const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] = [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
 
 pub(super) fn request(value: &Value, caller: &RequestSource, now: Timestamp) -> Result<Request, Problem> {
@@ -43,7 +54,6 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     if let Some(field) = root.get("schema") {
         let _: Option<()> = field.choice(&[(Request::SCHEMA, ())], &[]);
     }
-    root.later(&["collect", "collect_max_age", "confirm"]);
     let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
     let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
     let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
@@ -54,6 +64,10 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
+    let confirm = root.get("confirm").map(|f| f.object().and_then(confirm));
+    let only = matches!(work, Some(Work::Inventory));
+    let collect = root.get("collect").map(|f| sources(&f, only));
+    let collect_max_age = root.get("collect_max_age").map(|f| f.duration(&AGE));
     root.close();
     Some(Request {
         request_id: request_id?,
@@ -65,23 +79,73 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         retry: retry?,
         notify: notify?,
         if_unknown_device: if_unknown_device?,
+        confirm: match confirm {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        collect: match collect {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        collect_max_age: match collect_max_age {
+            Some(read) => Some(read?),
+            None => None,
+        },
     })
+}
+
+/// What is to be read. `only`: there is nothing else to be done, so that nothing at all is not enough.
+fn sources(field: &Field<'_>, only: bool) -> Option<BTreeSet<FactSource>> {
+    if field.is_empty_list() && !only {
+        return Some(BTreeSet::new());
+    }
+    let (mut sources, mut good) = (BTreeSet::new(), true);
+    for member in field.list(SOURCES.len())? {
+        match member.choice(&SOURCES, &[]) {
+            Some(source) if sources.insert(source) => {}
+            Some(_) => member.fault(Code::Duplicate, "is named twice"),
+            None => good = false,
+        }
+    }
+    good.then_some(sources)
 }
 
 #[derive(Clone, Copy)]
 enum Kind {
     Download,
     Operation,
+    Inventory,
+    Command,
 }
 
+/// The members that say what is to be done, of every kind.
+const OF_WORK: [&str; 8] =
+    ["package", "component", "operation", "action", "delivery", "allow_downgrade", "commands", "group"];
+
 fn work(root: &mut Object<'_>) -> Option<Work> {
-    let kinds = [("download", Kind::Download), ("operation", Kind::Operation)];
-    match root.need("kind")?.choice(&kinds, &["inventory", "command", "bootstrap"]) {
+    let kinds = [
+        ("download", Kind::Download),
+        ("operation", Kind::Operation),
+        ("inventory", Kind::Inventory),
+        ("command", Kind::Command),
+    ];
+    match root.need("kind")?.choice(&kinds, &["bootstrap"]) {
         Some(Kind::Download) => download(root),
         Some(Kind::Operation) => operation(root),
+        Some(Kind::Inventory) => {
+            let why = "does not belong to `kind` `inventory`, which only collects";
+            root.misplaced(&OF_WORK, why);
+            root.misplaced(&["confirm"], why);
+            Some(Work::Inventory)
+        }
+        Some(Kind::Command) => {
+            let why = "does not belong to `kind` `command`, which asks by a prompt and reads by a get";
+            root.misplaced(&["confirm", "collect", "collect_max_age"], why);
+            command::commands(root)
+        }
         None => {
             // They belong to one kind or the other: which one is not known, so they are passed over.
-            for name in ["package", "component", "operation", "action", "delivery", "allow_downgrade"] {
+            for name in OF_WORK {
                 drop(root.get(name));
             }
             None
@@ -91,6 +155,7 @@ fn work(root: &mut Object<'_>) -> Option<Work> {
 
 fn download(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["operation", "component"], "belongs to `kind` `operation`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let package = root.get("package").map(|f| f.object().and_then(package));
     let action = root.need("action").and_then(|f| f.choice(&ACTIONS, &[]));
     let delivery = root.get("delivery").map_or(Some(Delivery::default()), |f| f.choice(&DELIVERIES, &[]));
@@ -116,6 +181,7 @@ enum Operation {
 
 fn operation(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["action", "delivery", "allow_downgrade"], "belongs to `kind` `download`");
+    root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
     let words = [
         ("install", Operation::Package(PackageOperation::Install)),
         ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),
@@ -187,6 +253,31 @@ fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
     let deadline = schedule.get("deadline").and_then(|f| f.time());
     schedule.close();
     deadline
+}
+
+fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {
+    let text = confirm.get("text").map(|field| texts(&field));
+    let if_no_ui = confirm.get("if_no_ui").map_or(Some(IfNoUi::default()), |f| f.choice(&IF_NO_UI, &[]));
+    confirm.close();
+    Some(Confirm {
+        text: match text {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        if_no_ui: if_no_ui?,
+    })
+}
+
+/// A text for people in several languages.
+fn texts(field: &Field<'_>) -> Option<Texts> {
+    let (mut texts, mut good) = (BTreeMap::new(), true);
+    for (tag, member) in field.texts(Texts::MOST)? {
+        match member.text_as(Code::InvalidText, |text| Texts::check(tag, text).map_err(|why| why.to_string())) {
+            Some(()) => drop(texts.insert(tag.to_owned(), member.text()?.to_owned())),
+            None => good = false,
+        }
+    }
+    Texts::new(texts).ok().filter(|_| good)
 }
 
 fn retry(mut retry: Object<'_>) -> Option<RetryRule> {

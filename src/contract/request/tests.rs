@@ -1,6 +1,9 @@
+mod command;
+
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::rule::FactSource;
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -51,7 +54,7 @@ fn a_full_download_is_taken_as_it_is_meant() {
         (request.priority, request.notify, request.if_unknown_device),
         (7, Notify::Never, IfUnknownDevice::Wait)
     );
-    assert_eq!(request.retry, RetryRule { limit: 1, backoff: std::time::Duration::from_mins(1) });
+    assert_eq!(request.retry, RetryRule { limit: 1, backoff: Duration::from_mins(1) });
     assert_eq!(request.deadline, Timestamp::parse("2030-01-01T00:00:00Z").ok());
     assert_eq!(request.devices.len(), 2);
     let Work::Download { package, action, delivery, allow_downgrade } = request.work.clone() else {
@@ -103,6 +106,29 @@ fn an_operation_on_the_wrong_thing_is_refused() {
 }
 
 #[test]
+fn a_question_to_the_user_has_a_text_by_language_or_none() {
+    let ask = |confirm: Value| read(&with(&download(), &json!({ "confirm": confirm })));
+    let confirm =
+        ask(json!({ "text": { "en": "Install?", "de": "Soll es?" }, "if_no_ui": "proceed" })).unwrap().confirm;
+    let confirm = confirm.unwrap();
+    assert_eq!((confirm.text.unwrap().pick(Some("de-AT")), confirm.if_no_ui), ("Soll es?", IfNoUi::Proceed));
+    let confirm = ask(json!({})).unwrap().confirm.unwrap();
+    assert_eq!(confirm, Confirm { text: None, if_no_ui: IfNoUi::Stop });
+    let bad = |confirm: Value| faults(&with(&download(), &json!({ "confirm": confirm })));
+    assert_eq!(bad(json!({ "text": {} })), ["/confirm/text empty"]);
+    assert_eq!(bad(json!({ "text": { "en": 1 } })), ["/confirm/text/en wrong_type"]);
+    assert_eq!(bad(json!({ "text": { "e/n": "Install?" } })), ["/confirm/text/e~1n invalid_text"]);
+    assert_eq!(
+        bad(json!({ "if_no_ui": "ask", "txt": 1 })),
+        ["/confirm/if_no_ui unknown_value", "/confirm/txt unknown_field"]
+    );
+    assert_eq!(
+        read(&download()).unwrap().digest(),
+        read(&with(&download(), &json!({ "confirm": null }))).unwrap().digest()
+    );
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let bad = json!({
         "schema": "scomo.request/2", "source": 7, "priority": 10, "kind": "download", "pakage": {},
@@ -139,18 +165,61 @@ fn every_fault_is_told_at_once() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     let later = json!({
-        "collect": [], "collect_max_age": "1h", "confirm": {},
         "targets": { "devices": ["d"], "list": "l", "filter": "true" },
         "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
     });
     let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status(), problem.errors.len()), (422, 7));
+    assert_eq!((problem.status(), problem.errors.len()), (422, 4));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
-    assert_eq!(problem.errors[0].detail, "`collect` is not supported yet");
-    for kind in ["inventory", "command", "bootstrap"] {
-        assert_eq!(faults(&with(&download(), &json!({ "kind": kind }))), ["/kind not_supported_yet"]);
-    }
+    assert_eq!(problem.errors[0].detail, "`list` is not supported yet");
+    assert_eq!(faults(&with(&download(), &json!({ "kind": "bootstrap" }))), ["/kind not_supported_yet"]);
     assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);
+}
+
+#[test]
+fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
+    let collected = |more: Value| read(&with(&download(), &more)).unwrap().collect();
+    assert_eq!(collected(json!({})), Collect::default());
+    let nothing = collected(json!({ "collect": [] }));
+    assert_eq!((nothing.sources.unwrap().len(), nothing.max_age), (0, None));
+    let both = collected(json!({ "collect": ["inventory", "devdetail"], "collect_max_age": "0s" }));
+    assert!(both.names(FactSource::DevDetail) && both.names(FactSource::Inventory));
+    assert_eq!(both.max_age, Some(Duration::ZERO));
+    let refused = |more: Value| faults(&with(&download(), &more));
+    assert_eq!(refused(json!({ "collect": ["devinfo"] })), ["/collect/0 unknown_value"]);
+    assert_eq!(refused(json!({ "collect": ["inventory", "inventory"] })), ["/collect/1 duplicate"]);
+    assert_eq!(refused(json!({ "collect": "inventory" })), ["/collect wrong_type"]);
+    assert_eq!(refused(json!({ "collect_max_age": "3651d" })), ["/collect_max_age out_of_range"]);
+    assert_eq!(refused(json!({ "collect_max_age": 60 })), ["/collect_max_age wrong_type"]);
+}
+
+#[test]
+fn a_request_that_only_collects_names_nothing_else() {
+    let inventory =
+        |more: Value| with(&json!({ "request_id": "r", "kind": "inventory", "targets": { "devices": ["d"] } }), &more);
+    let request = read(&inventory(json!({}))).unwrap();
+    assert_eq!((request.work.clone(), request.collect()), (Work::Inventory, Collect::default()));
+    let stored = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), request);
+    let one = read(&inventory(json!({ "collect": ["devdetail"], "collect_max_age": "1h" }))).unwrap();
+    assert!(one.collect().allows(FactSource::DevDetail) && !one.collect().allows(FactSource::Inventory));
+    let stored = serde_json::to_string(&one).unwrap();
+    assert!(stored.contains(r#""collect":["devdetail"],"collect_max_age":"1h""#), "{stored}");
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), one);
+    assert_eq!(faults(&inventory(json!({ "collect": [] }))), ["/collect empty"]);
+    let misplaced = json!({ "package": { "id": "p" }, "component": { "id": "c" }, "operation": "remove", "action": "install",
+        "delivery": "auto", "allow_downgrade": false });
+    assert_eq!(
+        faults(&inventory(misplaced)),
+        [
+            "/package misplaced_field",
+            "/component misplaced_field",
+            "/operation misplaced_field",
+            "/action misplaced_field",
+            "/delivery misplaced_field",
+            "/allow_downgrade misplaced_field",
+        ]
+    );
 }
 
 #[test]
@@ -198,6 +267,8 @@ fn identity_is_the_content_and_not_its_spelling() {
         json!({ "targets": { "devices": ["urn:uuid:ab"] } }),
         json!({ "package": null }),
         json!({ "schedule": null }),
+        json!({ "collect": [] }),
+        json!({ "collect_max_age": "24h" }),
     ] {
         assert_ne!(digest(&download()), digest(&with(&download(), &other)), "{other}");
     }

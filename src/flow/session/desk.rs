@@ -3,7 +3,9 @@
 
 use super::{
     Header, Post, Reply, Sessions, Trouble,
+    alert::Alerts,
     answer::{self, Kept, Stored},
+    stock::Stock,
     tale::{Tale, Told},
     work::{Held, Way, Work},
 };
@@ -20,7 +22,7 @@ use crate::{
         clock::{Mint, Timestamp},
         id::SessionKey,
     },
-    protocol::dm1::{Account, Answer, Ending, Event, Machine, Step},
+    protocol::dm1::{Account, Answer, Context, Ending, Event, Machine, Receipt, Step},
     wire::syncml::Message,
 };
 
@@ -47,6 +49,8 @@ pub(super) struct Desk<'a> {
     opened: bool,
     /// It is over, whatever the dialogue still says.
     outcome: Option<&'static str>,
+    /// What the message's alerts have brought.
+    pub(super) alerts: Alerts,
     /// What is to be told once it is committed.
     pub(super) tale: Tale,
 }
@@ -75,9 +79,9 @@ impl<'a> Desk<'a> {
     ) -> Result<Self, Trouble> {
         let Scene { device, session, job, inventory } = scene;
         let known = Known::of(&device)?;
-        let inventory = inventory.as_ref().map(known::inventory).transpose()?;
+        let stock = Stock::of(inventory)?;
         let roots = known::roots(&device)?;
-        let facts = known.facts(&device, inventory.as_ref(), now);
+        let facts = known.facts(&device, stock.inventory(), now);
         let class = flow.classes.pick(&facts, device.class.as_deref());
         // A session that proved itself goes on where only its device can know: SessionIDs are short and easily guessed.
         let trusted = header.named || class.dm.ignores_resp_uri;
@@ -89,7 +93,7 @@ impl<'a> Desk<'a> {
             Some(stored) => (stored.machine, stored.started),
             None => (Machine::open(&message.header), false),
         };
-        let mut work = Work::new(roots, inventory, started);
+        let mut work = Work::new(roots, stock, started);
         let held = match session.as_ref().filter(|row| row.authenticated) {
             None => Held::Unproven,
             Some(row) => row.job.map_or(Held::Nothing, Held::Job),
@@ -115,6 +119,7 @@ impl<'a> Desk<'a> {
             bereft,
             opened: false,
             outcome: None,
+            alerts: Alerts::default(),
             tale,
         })
     }
@@ -122,7 +127,9 @@ impl<'a> Desk<'a> {
     /// Takes the message: dialogue first, then whatever its events bring about.
     pub(super) async fn read(&mut self, post: &Post<'_>, message: Message) -> Result<(), Trouble> {
         let machine = self.machine.clone();
+        let expected = self.work.expects();
         let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
+        let cx = Context { expected: &expected, ..cx };
         let Step { machine, events, account } = machine.handle(message, &cx, self.mint.as_mut())?;
         self.machine = machine;
         if !account.is_empty() {
@@ -130,12 +137,17 @@ impl<'a> Desk<'a> {
             self.touched = true;
         }
         for event in events {
-            self.on(event, post).await?;
+            // The device's facts come behind its alerts, and its class decides what it may ask for.
+            if !matches!(event, Event::Alert(_) | Event::Oddity(_) | Event::DevInfo(_) | Event::Abilities(_)) {
+                self.work_on_alerts().await?;
+            }
+            self.on(event, post)?;
         }
+        self.work_on_alerts().await?;
         self.next_job().await
     }
 
-    async fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
+    fn on(&mut self, event: Event, post: &Post<'_>) -> Result<(), Trouble> {
         match event {
             Event::Opened { server_initiated } => self.open(server_initiated, post)?,
             Event::DevInfo(info) => {
@@ -147,7 +159,7 @@ impl<'a> Desk<'a> {
                 self.touched |= self.known.abilities != abilities;
                 self.known.abilities = abilities;
             }
-            Event::Alert(alert) => self.report(&alert).await?,
+            Event::Alert(alert) => self.hear(alert)?,
             Event::Outcome { ask, outcome } => self.feed(crate::job::procedure::Input::Outcome { ask, outcome })?,
             Event::Ready => self.start()?,
             Event::Aborted => self.outcome = Some("aborted"),
@@ -174,7 +186,7 @@ impl<'a> Desk<'a> {
     }
 
     fn classify(&mut self) {
-        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
+        let facts = self.known.facts(&self.device, self.work.stock.inventory(), self.now);
         self.class = self.flow.classes.pick(&facts, self.device.class.as_deref());
     }
 
@@ -200,6 +212,11 @@ impl<'a> Desk<'a> {
         self.machine.offer(asks, &cx)
     }
 
+    /// Says another code of an alert's item than the dialogue did.
+    pub(super) fn amend(&mut self, receipt: Receipt, code: u16) {
+        self.machine.amend(receipt, code);
+    }
+
     /// Whether the session can still carry work.
     pub(super) fn is_live(&self) -> bool {
         self.outcome.is_none() && self.machine.authenticated()
@@ -212,6 +229,7 @@ impl<'a> Desk<'a> {
 
     /// Builds the answer and the unit that it belongs to.
     pub(super) async fn close(mut self, post: &Post<'_>, header: &Header) -> Result<Done, Trouble> {
+        self.acknowledge();
         let (answer, body) = self.answer().await?;
         let ends = answer.ends;
         if ends {
@@ -270,7 +288,8 @@ impl<'a> Desk<'a> {
     }
 
     fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<(Unit, Tale), Trouble> {
-        let Self { now, mut device, account, known, touched, key, session, machine, work, opened, tale, .. } = self;
+        let Self { flow, now, mut device, account, known, touched, key, session, .. } = self;
+        let Self { machine, work, opened, tale, mut mint, .. } = self;
         let mut unit = super::unit(header);
         let fresh = session.is_none();
         let stored = Stored { started: work.started, answer: Some(kept), machine };
@@ -298,7 +317,8 @@ impl<'a> Desk<'a> {
         if opened {
             unit.push(Write::SessionsClose { device: device.key, except: key });
         }
-        let (learned, roots, inventory) = work.into_parts(device.key, now)?;
+        let (learned, roots, stock) = work.into_parts(now)?;
+        let inventory = stock.writes(&device, flow.settings.inventories, now, mint.as_mut())?;
         if touched {
             device.secrets = account::sealed(&account)?;
             device.facts = Json::of("device facts", &known)?;

@@ -5,24 +5,30 @@ use std::collections::BTreeSet;
 use super::desk::Desk;
 use crate::{
     job::{
-        plan::{Choice, Step, Verdict as WayVerdict},
-        procedure::{Chosen, Package, Selected},
+        plan::{Choice, Step, Tried, Verdict as WayVerdict},
+        procedure::{Action, Chosen, Closed, Fit, Package, Selected},
         record::Order,
-        selection::{Selection, Verdict, select},
+        selection::{self, Fitted, Fitting, Selection, Verdict, select},
     },
-    model::{catalog::Delivery, catalog::PackageRef, device::Facts, rule::FactSource},
+    model::{
+        catalog::Delivery,
+        catalog::PackageRef,
+        device::Facts,
+        rule::{FactName, FactSource},
+    },
 };
 
 impl Desk<'_> {
-    /// Answers a procedure that asks which package the device is to get.
-    pub(super) fn select(&mut self) -> Selected {
-        let facts = self.known.facts(&self.device, self.work.inventory.as_ref(), self.now);
-        let Some(wanted) = self.order().and_then(Order::wanted) else {
+    /// Answers a procedure that asks which package the device is to get, having read these sources and found these ways closed.
+    pub(super) fn select(&mut self, read: &BTreeSet<FactSource>, closed: &[Closed]) -> Selected {
+        let Some(record) = self.work.record() else {
+            return Selected::Nothing { reasons: vec!["there is no job".to_owned()] };
+        };
+        let Some(mut wanted) = record.order.wanted() else {
             return Selected::Nothing { reasons: vec!["the job asks for no package".to_owned()] };
         };
-        // The inventory was read just before; DevDetail may be, once.
-        let may_read: BTreeSet<FactSource> =
-            facts.detail.is_none().then_some(FactSource::DevDetail).into_iter().collect();
+        wanted.env_refused = self.known.lacks.env_types(self.now);
+        let (may_read, facts) = (self.may_read(read), self.facts(read));
         let catalogue = self.flow.catalogue.all();
         let selection = select(&wanted, &facts, catalogue.iter(), &may_read, self.now);
         let reasons: Vec<String> = selection.refusals.iter().map(ToString::to_string).collect();
@@ -32,15 +38,15 @@ impl Desk<'_> {
         let verdict = selection.verdict.clone();
         self.keep(selection);
         match verdict {
-            Verdict::Chosen(package) => self.choose_way(&package, &facts),
+            Verdict::Chosen(package) => {
+                let may_ask = may_read.contains(&FactSource::DevDetail);
+                self.choose_way(&package, &facts, may_ask, closed)
+            }
             Verdict::AlreadyDone(package) => {
                 self.note(format!("{package} is on the device already"));
                 Selected::AlreadyDone
             }
-            Verdict::Undecided { missing } => {
-                let missing: Vec<&str> = missing.iter().map(|fact| fact.as_str()).collect();
-                Selected::Undecided { reasons: vec![format!("{} must be known first", missing.join(", "))] }
-            }
+            Verdict::Undecided { missing } => Selected::Undecided { reasons: vec![needed(&missing)] },
             Verdict::Nothing if reasons.is_empty() => {
                 let what = wanted.package.map_or_else(|| "any".to_owned(), |package| package.id.to_string());
                 Selected::Nothing { reasons: vec![format!("the catalogue has no package `{what}`")] }
@@ -49,23 +55,64 @@ impl Desk<'_> {
         }
     }
 
-    fn choose_way(&mut self, package: &PackageRef, facts: &Facts) -> Selected {
+    /// Answers a procedure that asks which of the packages held the device is to install.
+    pub(super) fn fit(&mut self, held: &[String], read: &BTreeSet<FactSource>) -> Fit {
+        let (may_read, facts) = (self.may_read(read), self.facts(read));
+        let Fitting { verdict, refusals } = selection::fit(held, &facts, self.flow.catalogue.all().iter(), &may_read);
+        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        for reason in &reasons {
+            self.note(format!("not {reason}"));
+        }
+        match verdict {
+            Fitted::This(pkg_id) => Fit::This { pkg_id },
+            Fitted::Undecided { missing } => Fit::Undecided { reasons: vec![needed(&missing)] },
+            Fitted::Nothing => Fit::Nothing { reasons },
+        }
+    }
+
+    /// The sources that may still be read for a choice.
+    fn may_read(&self, read: &BTreeSet<FactSource>) -> BTreeSet<FactSource> {
+        let allows = |source: &FactSource| self.work.record().is_some_and(|record| record.collect.allows(*source));
+        FactSource::READABLE.into_iter().filter(|source| allows(source) && !read.contains(source)).collect()
+    }
+
+    /// The facts that count for a choice: of what can be read, what was read in this session or is young enough.
+    fn facts(&self, read: &BTreeSet<FactSource>) -> Facts {
+        let inventory = self.work.stock.inventory().filter(|_| read.contains(&FactSource::Inventory));
+        let counts = read.contains(&FactSource::DevDetail) || self.fresh().contains(&FactSource::DevDetail);
+        let detail = self.known.detail.clone().filter(|_| counts);
+        Facts { detail, ..self.known.facts(&self.device, inventory, self.now) }
+    }
+
+    fn choose_way(&mut self, package: &PackageRef, facts: &Facts, may_ask: bool, closed: &[Closed]) -> Selected {
         let Some(manifest) = self.flow.catalogue.get(package) else {
             return Selected::Nothing { reasons: vec![format!("{package} was just taken out of the catalogue")] };
         };
-        let asked = match self.order() {
-            Some(Order::Download { delivery, .. }) => *delivery,
-            Some(Order::PackageOperation { .. } | Order::ComponentOperation { .. }) | None => Delivery::Auto,
+        let (asked, action) = match self.order() {
+            Some(Order::Download { delivery, action, .. }) => (*delivery, *action),
+            Some(
+                Order::PackageOperation { .. }
+                | Order::ComponentOperation { .. }
+                | Order::Inventory
+                | Order::Command(_),
+            )
+            | None => (Delivery::Auto, Action::Install),
         };
+        let lacks = self.known.lacks.operations(self.now);
         let excerpt = Package::from(&manifest);
+        let now_closed = closed.iter().map(|closed| Tried::new(closed.way, &closed.failure, None));
+        let tried: Vec<Tried> = self.work.tried().iter().cloned().chain(now_closed).collect();
         let choice = Choice {
             asked,
             manifest: manifest.delivery,
             package: &excerpt,
             abilities: facts.abilities,
             detail: facts.detail.as_ref(),
+            may_ask,
             alternate: self.class.scomo.alternate,
-            tried: self.work.tried(),
+            tried: &tried,
+            action,
+            lacks: &lacks,
         };
         match choice.make() {
             WayVerdict::Go { way, reason } => {
@@ -90,8 +137,13 @@ impl Desk<'_> {
     }
 }
 
+fn needed(missing: &BTreeSet<FactName>) -> String {
+    let missing: Vec<&str> = missing.iter().map(|fact| fact.as_str()).collect();
+    format!("{} must be known first", missing.join(", "))
+}
+
 impl super::work::Work {
-    fn tried(&self) -> &[crate::job::plan::Tried] {
+    fn tried(&self) -> &[Tried] {
         self.record().map_or(&[], |record| &record.tried)
     }
 

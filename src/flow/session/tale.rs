@@ -30,6 +30,10 @@ pub(super) enum Told {
     Tolerated { what: String },
     /// The device reported the end of an operation.
     Report { source: String, codes: String },
+    /// The device asked for something by an alert of this type; what came of it.
+    Asked { what: String, verdict: String, taken: bool },
+    /// The device does not trust the package, or it is broken: no other device will take it either.
+    Rejected { package: String, code: String },
     /// An attempt at a job came to its end.
     Job { id: JobId, request: RequestId, state: StateName },
 }
@@ -77,6 +81,12 @@ impl Tale {
             Told::Report { source, codes } => {
                 tracing::info!(device.id = %device, session.id = session, source, codes, "Report");
             }
+            Told::Asked { what, verdict, taken: _ } => {
+                tracing::info!(device.id = %device, session.id = session, what, verdict, "The device asks for work");
+            }
+            Told::Rejected { package, code } => {
+                tracing::warn!(device.id = %device, session.id = session, package, code, "A device rejects a package; look at the package and at what signs it");
+            }
             Told::Job { id, request, state } => {
                 tracing::info!(device.id = %device, session.id = session, job.id = %id, request.id = %request, "Job is {state}");
             }
@@ -89,6 +99,8 @@ fn count(fact: &Told, metrics: &Metrics) {
         Told::Opened { .. } => metrics.session_opened(),
         Told::Closed { outcome } => metrics.session_closed(outcome),
         Told::Job { state, .. } if state.is_terminal() => metrics.job_ended(state.as_str()),
+        Told::Rejected { package, .. } => metrics.package_rejected(package),
+        Told::Asked { taken, .. } => metrics.request(if *taken { "accepted" } else { "refused" }),
         Told::Job { .. }
         | Told::GivenUp { .. }
         | Told::AuthFailed { .. }

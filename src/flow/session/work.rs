@@ -2,30 +2,26 @@
 
 use std::collections::VecDeque;
 
-use super::{Sessions, Trouble, desk::Desk, tale::Told};
+use super::{Sessions, Trouble, desk::Desk, stock::Stock, tale::Told};
 use crate::{
     infra::{
         jobs::Moving,
-        store::{self, Json, Write, device::InventoryRow, job::JobRow},
+        store::{self, Write, grant::GrantRow, job::JobRow},
     },
     job::{
         life::{self, StateName},
         plan::Tried,
         procedure::{Context, Effect, Fact, Failure, Input, Need, Turn, Way as Delivery},
-        record::Record,
+        record::{Order, Record},
     },
     model::{
         clock::Timestamp,
-        digest::Digest,
-        id::{Correlator, DeviceKey, JobId},
-        tree::Instance,
+        id::{Correlator, JobId},
+        rule::FactSource,
+        tree::{Instance, Intent},
     },
-    protocol::dm1::{Event, GenericAlert},
-    scomo::{
-        inventory::Inventory,
-        outcome::{ReportItem, ResultCode, worst},
-        procedure::turn::Ending,
-    },
+    protocol::dm1::Event,
+    scomo::{operation::Operation, procedure::turn::Ending},
 };
 
 /// The job in hand, what was learnt of the device, and the writes that are due.
@@ -33,15 +29,18 @@ pub(super) struct Work {
     /// What may be taken up once the device has proved itself.
     candidate: Option<Moving>,
     job: Option<Moving>,
+    /// What the device asked for in this message and is not taken up yet.
+    asked: Vec<Moving>,
     /// Whether the job's procedure was told that a session is open.
     pub(super) started: bool,
     /// Another job may be ready: one came to its end in this message, or the first of the queue rests.
     freed: bool,
-    /// Install-notify of the job's last grant.
-    posted: Option<u16>,
+    /// The install-notifies for the job's last grant.
+    pub(super) posted: Vec<u16>,
+    /// The operation that the job is or was at.
+    operation: Option<Operation>,
     pub(super) roots: Vec<Instance>,
-    pub(super) inventory: Option<Inventory>,
-    learnt_inventory: bool,
+    pub(super) stock: Stock,
     pub(super) writes: Vec<Write>,
 }
 
@@ -65,26 +64,27 @@ pub(super) enum Way<'a> {
     Came(&'a str),
     /// It is open already, for another job.
     GoesOn(&'a str),
+    /// The device asked for it there.
+    Asked(&'a str),
 }
 
 /// How many jobs one message may bring to their end; the rest is taken up in the next session.
 const MOST_JOBS: usize = 16;
 /// How far into a device's queue is looked for a job that is ready.
-const MOST_WAITING: u32 = 32;
-/// Among how many of a device's ended jobs a late report looks for its own.
-const MOST_ENDED: u32 = 32;
+pub(super) const MOST_WAITING: u32 = 32;
 
 impl Work {
-    pub(super) const fn new(roots: Vec<Instance>, inventory: Option<Inventory>, started: bool) -> Self {
+    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
         Self {
             candidate: None,
             job: None,
+            asked: Vec::new(),
             started,
             freed: false,
-            posted: None,
+            posted: Vec::new(),
+            operation: None,
             roots,
-            inventory,
-            learnt_inventory: false,
+            stock,
             writes: Vec::new(),
         }
     }
@@ -106,9 +106,10 @@ impl Work {
             self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
+        self.posted.clear();
         if moving.record.plan.steps.iter().any(|step| matches!(step.chosen.way, Delivery::Alternate(_))) {
             let grants = flow.store.grants_of(id).await?;
-            self.posted = grants.last().and_then(|g| g.notify_status.as_deref()?.get(..3)?.parse().ok());
+            self.posted = grants.last().map(GrantRow::notified).unwrap_or_default();
         }
         match held {
             Held::Unproven => self.candidate = Some(moving),
@@ -130,24 +131,59 @@ impl Work {
         self.job.as_ref().map(|job| job.row().id)
     }
 
-    /// The writes of jobs, the roots, and the write of the inventory, if it was read.
-    #[expect(clippy::type_complexity, reason = "taken apart at once by its only caller")]
-    pub(super) fn into_parts(
-        self,
-        device: DeviceKey,
-        now: Timestamp,
-    ) -> Result<(Vec<Write>, Vec<Instance>, Option<Write>), store::Error> {
-        let Self { job, roots, inventory, learnt_inventory, mut writes, .. } = self;
-        if let Some(job) = job {
+    /// The operation that the job in hand is or was at.
+    pub(super) const fn operation(&self) -> Option<Operation> {
+        self.operation
+    }
+
+    /// Whether a job is in hand.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Puts a job forward to be taken up next.
+    pub(super) fn propose(&mut self, job: Moving) {
+        self.candidate = Some(job);
+        self.started = false;
+        self.posted.clear();
+    }
+
+    /// Keeps a job that the device asked for until its turn comes.
+    pub(super) fn queue(&mut self, job: Moving) {
+        self.asked.push(job);
+    }
+
+    /// The jobs whose latest state is here and nowhere else.
+    pub(super) fn unstored(&self) -> impl Iterator<Item = &Moving> {
+        self.job.iter().chain(&self.asked)
+    }
+
+    /// Whether a job was ended or moved on in this message, so that its row is not what it was.
+    pub(super) fn is_written(&self, id: JobId) -> bool {
+        let is = |write: &Write| matches!(write, Write::JobPut(row) | Write::JobInsert(row) if row.id == id);
+        self.writes.iter().any(is)
+    }
+
+    /// The first of what the device asked for, if no stored job that is ready comes before it.
+    fn next_asked(&mut self) -> Option<Moving> {
+        let first = self.asked.first()?;
+        let later = self.candidate.as_ref().is_none_or(|stored| stored.row().priority < first.row().priority);
+        later.then(|| self.asked.remove(0))
+    }
+
+    /// The correlators of the Execs of the job in hand, or of the one that may be taken up, whose alerts count whatever their type.
+    pub(super) fn expects(&self) -> Vec<Correlator> {
+        let job = self.job.as_ref().or(self.candidate.as_ref());
+        job.map(|job| job.record.procedure.expects()).unwrap_or_default()
+    }
+
+    /// The writes of jobs, the roots, and what is known of the inventory.
+    pub(super) fn into_parts(self, now: Timestamp) -> Result<(Vec<Write>, Vec<Instance>, Stock), store::Error> {
+        let Self { job, asked, roots, stock, mut writes, .. } = self;
+        for job in job.into_iter().chain(asked) {
             writes.extend(job.writes(now, None)?);
         }
-        let learnt = inventory.filter(|_| learnt_inventory);
-        let write = learnt.map(|inventory| -> Result<Write, store::Error> {
-            let body = Json::of("inventory", &inventory)?;
-            let digest = Digest::of(body.as_str().as_bytes());
-            Ok(Write::InventoryPut(InventoryRow { device, body, digest, read_at: now }))
-        });
-        Ok((writes, roots, write.transpose()?))
+        Ok((writes, roots, stock))
     }
 }
 
@@ -164,8 +200,9 @@ impl Desk<'_> {
             (Way::Notified(name), _) => format!("session {name} answers a notification that is not this job's last"),
             (Way::Came(name), _) => format!("session {name} was opened by the device"),
             (Way::GoesOn(name), _) => format!("session {name} goes on with this job"),
+            (Way::Asked(name), _) => format!("session {name} takes up what the device asked for in it"),
         };
-        self.note(how);
+        self.heard(how);
         self.life(life::Event::SessionOpened);
         Ok(())
     }
@@ -179,107 +216,41 @@ impl Desk<'_> {
         self.feed(Input::Started)
     }
 
-    /// Generic alerts that report the end of an operation go to the procedure; the dialogue has answered all of them.
-    pub(super) async fn report(&mut self, alert: &GenericAlert) -> Result<(), Trouble> {
-        let known: Vec<_> = alert.items.iter().filter(|item| item.known).collect();
-        let Some(first) = known.first() else { return Ok(()) };
-        let source = first.source.clone().unwrap_or_default();
-        let results: Vec<ReportItem> =
-            known.iter().filter_map(|item| ReportItem::parse(&item.data, item.target.as_deref())).collect();
-        let correlator = alert.correlator.as_deref().and_then(|text| Correlator::parse(text).ok());
-        let codes: Vec<String> = results.iter().map(|item| item.code.number().to_string()).collect();
-        let codes = codes.join(" ");
-        self.tale.add(Told::Report { source: source.clone(), codes: codes.clone() });
-        if let Some(correlator) = &correlator
-            && (self.is_late(correlator, &results).await? || self.is_early(correlator, &source, &results).await?)
-        {
-            return Ok(());
-        }
-        self.note(format!("the device reports {codes} for {source}"));
-        self.feed(Input::Report { correlator, source, results })
-    }
-
-    /// Whether a report is of a job that has ended: there it becomes history, and is told as a late result.
-    async fn is_late(&mut self, correlator: &Correlator, results: &[ReportItem]) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if let Some(ending) = Ending::reported(results).filter(|_| !self.is_written(id)) {
-                let event = life::Event::Finished(ending.into());
-                job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
-                self.work.writes.extend(job.writes(self.now, None)?);
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Whether a report is of a former attempt at a job that rests before its next one. A success cuts the rest short: the next
-    /// attempt begins by asking the device what is true already.
-    async fn is_early(
-        &mut self,
-        correlator: &Correlator,
-        source: &str,
-        results: &[ReportItem],
-    ) -> Result<bool, Trouble> {
-        if self.work.record().is_some_and(|record| record.procedure.knows(correlator)) {
-            return Ok(false);
-        }
-        let norm = self.device.device_id.normalised();
-        for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if self.is_written(id) {
-                return Ok(true);
-            }
-            let (correlator, source) = (Some(correlator.clone()), source.to_owned());
-            let report = Input::Report { correlator, source, results: results.to_vec() };
-            let cx = Context { roots: &self.work.roots, quirks: &self.class.scomo, report_late: false };
-            let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
-            job.record.procedure = procedure;
-            for effect in effects {
-                if let Effect::Note(text) = effect {
-                    job.note(self.now, text);
-                }
-            }
-            if worst(results).is_some_and(ResultCode::is_ok) {
-                let policy = &self.flow.settings.policy;
-                job.step(life::Event::Hurry, self.now, policy, false, self.mint.as_mut());
-                if self.work.job.is_none() {
-                    self.work.candidate = Some(job);
-                    self.work.started = false;
-                    let session = self.tale.session().to_owned();
-                    self.take_up(Way::GoesOn(&session))?;
-                    return Ok(true);
-                }
-            }
-            self.work.writes.extend(job.writes(self.now, None)?);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
+        let lacks = self.known.lacks.operations(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if matches!(input, Input::Outcome { .. }) {
+                self.user(life::Event::UserAnswered);
+            }
+            let question = self.question();
+            let fresh = self.fresh();
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
+                rootless: self.known.is_rootless(self.now),
+                inventory: self.work.stock.inventory(),
+                collect: &job.record.collect,
+                fresh: &fresh,
                 quirks: &self.class.scomo,
+                lacks: &lacks,
                 report_late: job.record.life.report_late(self.now),
+                question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
+                ui: self.class.scomo.ui.of(self.known.ui),
+                lang: self.known.info.lang.as_deref(),
             };
+            self.work.operation = job.record.procedure.operation();
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             let mut asks = Vec::new();
             for effect in effects {
                 match effect {
                     Effect::Ask(ask) => asks.push(ask),
-                    Effect::Need(Need::Selection) => inputs.push_back(Input::Selected(self.select())),
+                    Effect::Need(Need::Selection { read, closed }) => {
+                        inputs.push_back(Input::Selected(self.select(&read, &closed)));
+                    }
+                    Effect::Need(Need::Fit { held, read }) => inputs.push_back(Input::Fit(self.fit(&held, &read))),
                     Effect::Need(Need::Grant { mechanism, package }) => {
                         let url = self.grant(mechanism, &package);
                         inputs.push_back(Input::Granted { url });
@@ -290,13 +261,25 @@ impl Desk<'_> {
                     Effect::Finished(ending) => self.finish(ending)?,
                 }
             }
+            let asks_user = asks.iter().any(|ask| asks_user(&ask.intent));
             for event in self.offer(asks) {
                 if let Event::Outcome { ask, outcome } = event {
                     inputs.push_back(Input::Outcome { ask, outcome });
                 }
             }
+            if asks_user {
+                self.user(life::Event::UserAsked);
+            }
         }
         Ok(())
+    }
+
+    /// A question is out, or answered; only a job that a session works on waits for its user.
+    fn user(&mut self, event: life::Event) {
+        let state = self.work.record().map(|record| record.life.state().name());
+        if matches!(state, Some(StateName::InSession | StateName::AwaitingUser)) {
+            self.life(event);
+        }
     }
 
     /// Takes up the next job of this device that is ready, by priority and age, if none is in hand and one may be.
@@ -307,12 +290,14 @@ impl Desk<'_> {
             }
             let norm = self.device.device_id.normalised();
             for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
-                if self.work.candidate.is_none() && !row.active && !self.is_written(row.id) {
+                if self.work.candidate.is_none() && !row.active && !self.work.is_written(row.id) {
                     self.work.offer_job(Some(row), Held::Unproven, self.flow, self.now).await?;
                 }
             }
             self.work.freed = false;
-            if self.work.candidate.is_none() {
+            if let Some(job) = self.work.next_asked() {
+                self.work.propose(job);
+            } else if self.work.candidate.is_none() {
                 return Ok(());
             }
             self.work.started = false;
@@ -321,10 +306,6 @@ impl Desk<'_> {
             self.start()?;
         }
         Ok(())
-    }
-
-    fn is_written(&self, id: JobId) -> bool {
-        self.work.writes.iter().any(|write| matches!(write, Write::JobPut(row) if row.id == id))
     }
 
     /// The session ends before the procedure did; `ours` if the fault is this service's.
@@ -352,7 +333,15 @@ impl Desk<'_> {
         }
     }
 
-    fn life(&mut self, event: life::Event) {
+    /// Adds what the device said to the history of the job in hand.
+    pub(super) fn heard(&mut self, text: impl Into<String>) {
+        let now = self.now;
+        if let Some(job) = &mut self.work.job {
+            job.heard(now, text);
+        }
+    }
+
+    pub(super) fn life(&mut self, event: life::Event) {
         if let Some(job) = &mut self.work.job {
             job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         }
@@ -365,13 +354,17 @@ impl Desk<'_> {
                 self.known.detail_at = Some(self.now);
                 self.touch();
             }
-            Fact::Inventory(inventory) => {
-                self.work.inventory = Some(inventory);
-                self.work.learnt_inventory = true;
+            Fact::Ui(able) => {
+                if self.known.ui != Some(able) {
+                    self.known.ui = Some(able);
+                    self.touch();
+                }
             }
+            Fact::Inventory { inventory, whole } => self.work.stock.learn(inventory, whole, self.now),
             Fact::Roots(roots) => {
                 let kinds: Vec<_> = roots.iter().map(|root| root.kind).collect();
                 self.work.roots.retain(|old| !kinds.contains(&old.kind) && !roots.is_empty());
+                self.known.has_roots(!roots.is_empty(), self.now);
                 self.work.roots.extend(roots);
                 self.touch();
             }
@@ -386,12 +379,17 @@ impl Desk<'_> {
 
     /// The procedure is over: so is the job, or this attempt at it.
     fn finish(&mut self, ending: Ending) -> Result<(), Trouble> {
+        self.learn_from(&ending);
         let Some(mut job) = self.work.job.take() else { return Ok(()) };
         if let Some(step) = job.record.plan.steps.first()
             && let Ending::Failed(failure) = &ending
         {
-            let tried = Tried::new(step.chosen.way, failure, self.work.posted);
+            let tried = Tried::new(step.chosen.way, failure, self.work.posted.last().copied());
             job.record.tried.push(tried);
+        }
+        let asked = job.record.order == Order::Inventory && job.record.collect.allows(FactSource::Inventory);
+        if asked && matches!(ending, Ending::Succeeded { .. }) {
+            self.work.stock.tell();
         }
         job.step(life::Event::Finished(ending.into()), self.now, &self.flow.settings.policy, false, self.mint.as_mut());
         let state = job.record.life.state().name();
@@ -403,7 +401,7 @@ impl Desk<'_> {
 }
 
 /// A job that can be read; one that cannot is left alone, so that it does not keep its device from all others.
-fn readable(row: JobRow) -> Option<Moving> {
+pub(super) fn readable(row: JobRow) -> Option<Moving> {
     let id = row.id;
     Moving::of(row)
         .map_err(|error| tracing::error!(job.id = %id, %error, "A job cannot be read and is left alone"))
@@ -417,6 +415,23 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
         job.step(life::Event::SessionOpened, now, &flow.settings.policy, false, (flow.mint)().as_mut());
     }
     job
+}
+
+/// Whether an intent puts a question to the user.
+fn asks_user(intent: &Intent) -> bool {
+    match intent {
+        Intent::Prompt(_) | Intent::Guarded { .. } => true,
+        Intent::Group { members, .. } => members.iter().any(asks_user),
+        Intent::Discover { .. }
+        | Intent::ReadSubtree { .. }
+        | Intent::PutSubtree { .. }
+        | Intent::PutLeaf { .. }
+        | Intent::MakeNode { .. }
+        | Intent::PutBytes { .. }
+        | Intent::Copy { .. }
+        | Intent::Delete { .. }
+        | Intent::Exec { .. } => false,
+    }
 }
 
 /// Whether a session of this name is the one that a notification asked for.

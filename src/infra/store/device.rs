@@ -58,6 +58,15 @@ pub struct InventoryRow {
     pub read_at: Timestamp,
 }
 
+/// An inventory that was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldInventory {
+    /// When it was told.
+    pub told_at: Timestamp,
+    /// As it was then.
+    pub row: InventoryRow,
+}
+
 row! {
     /// A row of `device`.
     DeviceRaw {
@@ -85,6 +94,17 @@ row! {
         body: String,
         digest: Vec<u8>,
         read_at: i64,
+    }
+}
+
+row! {
+    /// A row of `inventory_history`.
+    ToldRaw {
+        device_key: Uuid,
+        told_at: i64,
+        read_at: i64,
+        digest: Vec<u8>,
+        body: String,
     }
 }
 
@@ -141,6 +161,12 @@ impl Store {
     pub async fn inventory(&self, device: DeviceKey) -> Result<Option<InventoryRow>, Error> {
         let raw = read!(fetch_optional, self.core, device::INVENTORY, InventoryRaw, device.uuid())?;
         raw.map(InventoryRaw::row).transpose()
+    }
+
+    /// What was told of a device's inventory, newest first.
+    pub async fn inventory_history(&self, device: DeviceKey) -> Result<Vec<ToldInventory>, Error> {
+        let rows = read!(fetch_all, self.core, device::INVENTORY_HISTORY, ToldRaw, device.uuid())?;
+        rows.into_iter().map(ToldRaw::told).collect()
     }
 }
 
@@ -223,6 +249,17 @@ impl Core {
     }
 }
 
+/// Adds to the history of a device's inventory, and forgets what is older than its newest `keep`.
+pub(super) async fn inventory_keep(conn: &mut Conn<'_>, told: &ToldInventory, keep: u32) -> Result<(), Lost> {
+    let ToldInventory { told_at, row } = told;
+    let (key, digest) = (row.device.uuid(), row.digest.as_bytes().to_vec());
+    let (told_at, read_at) = (told_at.micros(), row.read_at.micros());
+    let found = execute!(conn, device::INVENTORY_KEEP, key, told_at, read_at, digest, row.body.as_str())?;
+    super::conn::one_row("device.inventory_keep", found)?;
+    execute!(conn, device::INVENTORY_BOUND, key, i64::from(keep))?;
+    Ok(())
+}
+
 /// Tags and addresses as their columns keep them.
 fn lists(row: &DeviceRow) -> Result<(String, String), Error> {
     let json = |source| Error::Json { what: "device", source };
@@ -246,5 +283,14 @@ impl InventoryRaw {
             digest: super::json::digest(&self.digest).map_err(Error::bad_row("inventory", "digest", key))?,
             read_at: Timestamp::from_micros(self.read_at),
         })
+    }
+}
+
+impl ToldRaw {
+    fn told(self) -> Result<ToldInventory, Error> {
+        let Self { device_key, told_at, read_at, digest, body } = self;
+        let told_at = Timestamp::from_micros(told_at);
+        let row = InventoryRaw { device_key, body, digest, read_at }.row()?;
+        Ok(ToldInventory { told_at, row })
     }
 }

@@ -45,8 +45,17 @@ pub struct GrantRow {
     pub revoked: bool,
     /// The highest byte sent so far.
     pub fetched: u64,
-    /// The last install-notify of the device.
+    /// The install-notifies of the device in their order, divided by `; `; repeats and, of very many, the first are left out.
     pub notify_status: Option<String>,
+}
+
+impl GrantRow {
+    /// The codes of its install-notifies, in their order.
+    #[must_use]
+    pub fn notified(&self) -> Vec<u16> {
+        let codes = self.notify_status.iter().flat_map(|all| all.split("; "));
+        codes.filter_map(|one| one.get(..3)?.parse().ok()).collect()
+    }
 }
 
 row! {

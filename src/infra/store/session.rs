@@ -70,6 +70,12 @@ impl Store {
         raw.map(|raw| self.core.session_row(&raw)).transpose()
     }
 
+    /// When a device last spoke in a session in which it proved itself, as far as sessions are kept.
+    pub async fn last_session(&self, device: DeviceKey) -> Result<Option<Timestamp>, Error> {
+        let (at,): (Option<i64>,) = read!(fetch_one, self.core, session::LAST, (Option<i64>,), device.uuid())?;
+        Ok(at.map(Timestamp::from_micros))
+    }
+
     /// Deletes at most `limit` sessions that were last used before `before`, and says how many.
     pub async fn prune_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
         let mut tx = self.core.inner.begin().await?;

@@ -10,7 +10,7 @@ use crate::model::{
 use super::{
     Conflict, Core, Error,
     conn::Conn,
-    device::{self, DeviceRow, InventoryRow},
+    device::{self, DeviceRow, InventoryRow, ToldInventory},
     due::{self, Again, Due, Earliest, Lease},
     event::{self, EventRow},
     grant::{self, GrantRow},
@@ -38,7 +38,7 @@ pub enum Write {
     DeviceInsert(DeviceRow),
     /// Changes a device; its name and tenant stay. [`Conflict::Stale`]
     DevicePut(DeviceRow),
-    /// Forgets a device with its sessions and its inventory; its jobs stay, without it. [`Conflict::Stale`]
+    /// Forgets a device with its sessions, its inventory and the history of that; its jobs stay, without it. [`Conflict::Stale`]
     DeviceDelete {
         /// Which.
         key: DeviceKey,
@@ -47,6 +47,13 @@ pub enum Write {
     },
     /// Stores an inventory in place of the last.
     InventoryPut(InventoryRow),
+    /// Adds an inventory to the history of its device, and forgets all but the newest.
+    InventoryKeep {
+        /// What is told.
+        told: ToldInventory,
+        /// How many stay.
+        keep: u32,
+    },
     /// Begins a session.
     SessionInsert(SessionRow),
     /// Moves a session on. [`Conflict::Stale`]
@@ -92,7 +99,7 @@ pub enum Write {
         id: GrantId,
         /// The highest byte sent; a lower number changes nothing.
         fetched: u64,
-        /// The install-notify, if it is one.
+        /// The install-notify, if it is one; it stands behind those before it.
         status: Option<String>,
     },
     /// Stores a package, in place of what was stored of that id and version.
@@ -216,6 +223,7 @@ impl Core {
             Write::DevicePut(row) => self.device_put(conn, row).await,
             Write::DeviceDelete { key, version } => device::delete(conn, *key, *version).await,
             Write::InventoryPut(row) => self.inventory_put(conn, row).await,
+            Write::InventoryKeep { told, keep } => device::inventory_keep(conn, told, *keep).await,
             Write::SessionInsert(row) => self.session_insert(conn, row).await,
             Write::SessionPut(row) => self.session_put(conn, row).await,
             Write::SessionsClose { device, except } => session::close_others(conn, *device, *except).await,

@@ -23,6 +23,7 @@ pub struct Metrics {
     messages: Family<Status, Counter>,
     message_duration: MessageDuration,
     jobs_ended: Family<State, Counter>,
+    packages_rejected: Family<Package, Counter>,
     notifications: Family<Outcome, Counter>,
     events_relayed: Family<Outcome, Counter>,
     downloaded: Counter,
@@ -56,6 +57,11 @@ impl Metrics {
     /// A job reached the terminal `state`.
     pub fn job_ended(&self, state: &'static str) {
         self.jobs_ended.get_or_create(&State { state }).inc();
+    }
+
+    /// A device rejected a package of the catalogue, for it is not trusted or broken (result code 1407).
+    pub fn package_rejected(&self, package: &str) {
+        self.packages_rejected.get_or_create(&Package { package: package.to_owned() }).inc();
     }
 
     /// A notification was handed to its courier: `sent`, `refused`, `failed`.
@@ -114,6 +120,8 @@ impl Metrics {
             self.message_duration.0.clone(),
         );
         all.register("jobs_ended", "Jobs that reached a terminal state", self.jobs_ended.clone());
+        let rejected = "Packages that devices did not trust (1407), by PkgID";
+        all.register("packages_rejected", rejected, self.packages_rejected.clone());
         all.register("notifications", "Notifications handed to a courier, by outcome", self.notifications.clone());
         all.register("events_relayed", "Events handed to the bus, by outcome", self.events_relayed.clone());
         all.register_with_unit(
@@ -164,6 +172,11 @@ struct State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Package {
+    package: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Status {
     status: u16,
 }
@@ -184,6 +197,7 @@ mod tests {
         metrics.job_ended("succeeded");
         metrics.message(200, Duration::from_millis(3));
         metrics.downloaded(4096);
+        metrics.package_rejected("a@1");
         let open = metrics.connection("device");
         let text = metrics.encode();
         for line in [
@@ -192,6 +206,7 @@ mod tests {
             "scomo_messages_total{status=\"200\"} 1",
             "scomo_message_duration_seconds_count 1",
             "scomo_download_bytes_total 4096",
+            "scomo_packages_rejected_total{package=\"a@1\"} 1",
             "scomo_connections{listener=\"device\"} 1",
             "# EOF",
         ] {

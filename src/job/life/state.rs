@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     job::{
+        command::Item,
         procedure,
         retry::{Failure, FailureClass},
     },
     model::clock::Timestamp,
-    scomo::outcome::ResultCode,
+    scomo::outcome::{Posted, ResultCode},
 };
 
 /// Where a job stands.
@@ -67,9 +68,15 @@ pub struct JobResult {
     /// The DM status code of a refused command, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_code: Option<u16>,
+    /// Of a download by URL that ended with a code: what the device posted of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Posted>,
     /// A sentence for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// What became of each command of a list (`kind: "command"`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
 }
 
 /// How the work on a device ended, in words that neither pillar owns.
@@ -310,7 +317,9 @@ impl From<Failure> for JobResult {
             class: Some(failure.class),
             retryable: Some(failure.retryable && failure.class.may_retry()),
             device_code: failure.device_code,
+            notify: None,
             text: failure.text,
+            items: Vec::new(),
         }
     }
 }
@@ -323,7 +332,7 @@ impl From<procedure::Ending> for Ending {
             }
             procedure::Ending::AlreadyDone => Self::AlreadyDone,
             procedure::Ending::Failed(failure) => Self::Failed(failure.into()),
-            procedure::Ending::Declined { code } => Self::Declined { code: Some(code.number()) },
+            procedure::Ending::Declined { code } => Self::Declined { code: code.map(ResultCode::number) },
             procedure::Ending::NotApplicable { reasons } => Self::NotApplicable { reasons },
             procedure::Ending::InDoubt { text } => Self::InDoubt { text },
         }

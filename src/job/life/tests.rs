@@ -352,10 +352,60 @@ fn the_words_of_the_procedure_become_those_of_the_job() {
         code: Some(1501),
         class: Some(FailureClass::Server),
         retryable: Some(true),
-        device_code: None,
         text: "no answer".to_owned(),
+        ..JobResult::default()
     };
     assert_eq!((outcome, result), (Outcome::Failed, expected));
-    let declined = Ending::from(procedure::Ending::Declined { code: ResultCode::DECLINED });
+    let declined = Ending::from(procedure::Ending::Declined { code: Some(ResultCode::DECLINED) });
     assert_eq!(declined, Ending::Declined { code: Some(1401) });
+}
+
+/// What a job does about a code that its device reports: where it stands then, why, and after how many minutes it goes on.
+fn reaction(code: u16) -> (&'static str, Option<Reason>, Option<u64>) {
+    use crate::{
+        job::procedure,
+        scomo::outcome::{ReportItem, ResultCode},
+    };
+    let item = ReportItem { code: ResultCode::new(code), identifier: None, target: None };
+    let ending = procedure::Ending::reported(&[item]).unwrap();
+    let story = Story::in_session().then([Event::ReportAwaited, Event::Finished(ending.into())]);
+    match story.life.state() {
+        State::Over(over) => {
+            assert_eq!(over.result.code, Some(code), "the raw code is kept");
+            (story.state(), over.reason, None)
+        }
+        State::Accepted
+        | State::Waiting { .. }
+        | State::Notified
+        | State::InSession
+        | State::AwaitingReport
+        | State::AwaitingUser => (story.state(), None, Some(story.due().1)),
+    }
+}
+
+#[test]
+fn t_rc_each_code_and_each_gap_leads_to_the_reaction_of_the_sheet() {
+    let succeeds = ("succeeded", None, None);
+    let again = ("waiting", None, Some(5));
+    let holds = ("waiting", None, Some(60));
+    let ends = ("failed", Some(Reason::NotRetryable), None);
+    for (codes, expected) in [
+        (1200..=1299, succeeds),
+        (1300..=1400, again),
+        (1401..=1401, ("declined", None, None)),
+        (1402..=1403, again),
+        (1404..=1404, holds),
+        (1405..=1405, again),
+        (1406..=1406, holds),
+        (1407..=1407, ends),
+        (1408..=1410, again),
+        (1411..=1411, ends),
+        (1412..=1412, again),
+        (1413..=1413, ends),
+        (1414..=1599, again),
+    ] {
+        for code in codes {
+            assert_eq!(reaction(code), expected, "{code}");
+        }
+    }
 }

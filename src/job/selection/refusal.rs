@@ -38,6 +38,15 @@ pub enum RefusalReason {
         /// The request's rule.
         rule: VersionRule,
     },
+    /// A device asked without naming a package, and this one is not offered for that.
+    #[error("it is not offered to devices that ask without naming a package")]
+    NotOnRequest,
+    /// The device has refused a package for this target environment before.
+    #[error("the device rejected the target environment {env_type:?} (1413)")]
+    EnvRefused {
+        /// The manifest's `env_type`.
+        env_type: String,
+    },
     /// Its time has not come.
     #[error("it is not to be used before {at}")]
     NotBefore {

@@ -40,7 +40,7 @@ fn wanted(package: Option<(&str, Option<&str>)>) -> Wanted {
         id: PackageId::parse(id).unwrap(),
         version: version.map(|rule| VersionRule::parse(rule).unwrap()),
     });
-    Wanted { package, want: Want::Install, allow_downgrade: false }
+    Wanted { package, want: Want::Install, allow_downgrade: false, on_request: false, env_refused: Vec::new() }
 }
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -180,4 +180,54 @@ fn the_list_of_refusals_is_bounded_and_survives_its_json() {
     assert_eq!((&selection.verdict, selection.refusals.len(), selection.more_refusals), (&Verdict::Nothing, 64, 6));
     let json = serde_json::to_string(&selection).unwrap();
     assert_eq!(serde_json::from_str::<Selection>(&json).unwrap(), selection);
+}
+
+#[test]
+fn a_device_that_asks_without_naming_a_package_is_offered_what_is_meant_for_that() {
+    let offered = |id: &str, version: &str| Manifest { on_request: true, ..package(id, version, None) };
+    let catalogue = [package("a", "9", None), package("b", "2", None), offered("b", "1"), offered("c", "1")];
+    let asked = Wanted { on_request: true, ..wanted(None) };
+    let chosen = run(&asked, &facts(Some(&[])), &catalogue);
+    assert_eq!(chosen.verdict, Verdict::Chosen(of("b", "1")), "none of them needs a rule");
+    assert_eq!(chosen.refusals.len(), 2);
+    assert!(chosen.refusals.iter().all(|refusal| refusal.reason == RefusalReason::NotOnRequest));
+    let there = facts(Some(&[("b.app", Some("1"), Some(true))]));
+    assert_eq!(run(&asked, &there, &catalogue).verdict, Verdict::Chosen(of("c", "1")), "the next has something to do");
+}
+
+#[test]
+fn a_package_for_an_environment_that_the_device_rejected_is_not_chosen_again() {
+    let of_env = |version: &str, env: &str| Manifest { env_type: Some(env.to_owned()), ..package("a", version, None) };
+    let catalogue = [of_env("2", "wasm"), of_env("1", "java")];
+    let asked = Wanted { env_refused: vec!["wasm".to_owned()], ..wanted(Some(("a", None))) };
+    let chosen = run(&asked, &facts(Some(&[])), &catalogue);
+    assert_eq!(chosen.verdict, Verdict::Chosen(of("a", "1")));
+    assert_eq!(reasons(&chosen), ["a 2 was refused: the device rejected the target environment \"wasm\" (1413)"]);
+}
+
+#[test]
+fn of_the_packages_held_the_first_is_installed_whose_rule_holds() {
+    let catalogue = [
+        package("a", "3", Some("dev.man == 'Other'")),
+        package("a", "2", Some("detail.fwv == '8'")),
+        package("a", "1", None),
+    ];
+    let held = |versions: &[&str]| versions.iter().map(|v| format!("A@{v}")).collect::<Vec<_>>();
+    let all = FactSource::READABLE.into();
+    let none = BTreeSet::new();
+    let first = |fitting: Fitting| match fitting.verdict {
+        Fitted::This(pkg_id) => pkg_id,
+        other @ (Fitted::Undecided { .. } | Fitted::Nothing) => panic!("{other:?}"),
+    };
+    let mut facts = facts(None);
+    let missing = BTreeSet::from([FactName::FwV]);
+    assert_eq!(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all).verdict, Fitted::Undecided { missing });
+    assert_eq!(first(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &none)), "A@1");
+    let Fitting { verdict, refusals } = fit(&held(&["3", "2"]), &facts, &catalogue, &none);
+    assert_eq!(verdict, Fitted::Nothing);
+    let told: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    assert!(told[0].contains("does not hold") && told[1].contains("detail.fwv"), "{told:?}");
+    facts.detail = Some(DevDetail { fwv: Some("8".to_owned()), ..DevDetail::default() });
+    assert_eq!(first(fit(&held(&["3", "2", "1"]), &facts, &catalogue, &all)), "A@2");
+    assert_eq!(first(fit(&held(&["9", "2"]), &facts, &catalogue, &all)), "A@9", "the catalogue does not know it");
 }

@@ -30,7 +30,7 @@ pub enum Event {
     DevInfo(DevInfo),
     /// What the device announced in its `SyncHdr`; only when it differs from before.
     Abilities(Abilities),
-    /// A generic alert (1226), complete and in all its parts.
+    /// A generic alert (1226) or client event (1224), complete and in all its parts.
     Alert(GenericAlert),
     /// An ask has ended.
     Outcome {
@@ -67,9 +67,11 @@ pub enum Ending {
     Endless,
 }
 
-/// A generic alert (DM 1.x sheet 2.6).
+/// A generic alert or client event (DM 1.x sheet 2.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenericAlert {
+    /// 1226, or 1224 for a client event.
+    pub code: u16,
     /// The correlator of the Exec that this reports on; absent if the device speaks of its own accord.
     pub correlator: Option<String>,
     /// The items; at least one.
@@ -91,8 +93,17 @@ pub struct AlertItem {
     pub mark: Option<String>,
     /// `Data`; base64 where it was bytes, empty where there was none.
     pub data: String,
-    /// Whether the type is understood here; if not, the device was told so (415).
+    /// Whether the type is understood here; if not, a generic alert is told so (415). Never of a client event.
     pub known: bool,
+    /// Where its Status stands, for [`Machine::amend`](super::Machine::amend).
+    pub receipt: Receipt,
+}
+
+/// The place of an item's Status in the answer that is owed; good until that is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Receipt {
+    pub(super) command: usize,
+    pub(super) item: usize,
 }
 
 /// Why a message cannot belong to the session. The session stays as it was; the device gets HTTP 400.

@@ -1,7 +1,7 @@
 //! The commands of an authenticated message, one by one (DM 1.x sheet 1.4, 1.6, 2.4, 2.6).
 
 use super::{
-    AlertItem, Context, Event, GenericAlert, Machine,
+    AlertItem, Context, Event, GenericAlert, Machine, Receipt,
     inbound::{Inbound, Piece},
     ledger::{Found, Stray},
     machine::Log,
@@ -92,37 +92,43 @@ impl Machine {
                 }
                 200
             }
-            Ok(1226) => return self.take_generic(alert, cx, log),
+            Ok(code @ (1224 | 1226)) => return self.take_generic(code, alert, cx, log),
             Ok(_) => 406,
             Err(_) => 400,
         };
         self.owe(&alert.cmd_id, "Alert", code);
     }
 
-    fn take_generic(&mut self, alert: Alert, cx: &Context<'_>, log: &mut Log) {
+    /// A client event is passed on whatever it says; a generic alert is told whether its type is understood.
+    fn take_generic(&mut self, code: u16, alert: Alert, cx: &Context<'_>, log: &mut Log) {
+        let event = code == 1224;
+        let correlator = alert.correlator.map(|c| c.trim().to_owned()).filter(|c| !c.is_empty());
+        let expected = correlator.as_deref().is_some_and(|c| cx.expected.iter().any(|e| e.as_str() == c));
+        let known = |name: &str| !event && (expected || (cx.known_alert)(name));
         let mut items = Vec::new();
         let mut codes = Vec::new();
         for item in alert.items {
             let source = item.source_uri().to_owned();
             let key = format!("Alert {source} {}", item.meta.r#type.as_deref().unwrap_or_default());
-            let code = match self.piece(&key, item, &Meta::default(), cx) {
+            let receipt = Receipt { command: self.owed.len(), item: codes.len() };
+            let said = match self.piece(&key, item, &Meta::default(), cx) {
                 Piece::More => 213,
                 Piece::Dropped(code) => code,
-                Piece::Whole(item) => match alert_item(item, cx.known_alert) {
+                Piece::Whole(item) => match alert_item(item, known) {
+                    None if event => 406,
                     None => 412,
                     Some(item) => {
-                        let code = if item.known { 200 } else { 415 };
-                        items.push(item);
-                        code
+                        let said = if item.known || event { 200 } else { 415 };
+                        items.push(AlertItem { receipt, ..item });
+                        said
                     }
                 },
             };
-            codes.push((source, code));
+            codes.push((source, said));
         }
         self.owe_each(&alert.cmd_id, "Alert", codes);
         if !items.is_empty() {
-            let correlator = alert.correlator.map(|c| c.trim().to_owned()).filter(|c| !c.is_empty());
-            log.events.push(Event::Alert(GenericAlert { correlator, items }));
+            log.events.push(Event::Alert(GenericAlert { code, correlator, items }));
         }
     }
 
@@ -154,24 +160,10 @@ impl Machine {
         }
         Inbound::take(&mut self.inbound, key, item, meta, cx.limits.max_obj_size)
     }
-
-    /// One Status if all items got the same code, else one an item (DM 1.x sheet 1.6). A command without items is incomplete.
-    fn owe_each(&mut self, cmd_id: &str, cmd: &str, codes: Vec<(String, u16)>) {
-        let code = codes.first().map_or(412, |(_, code)| *code);
-        if codes.iter().all(|(_, c)| *c == code) {
-            return self.owe(cmd_id, cmd, code);
-        }
-        for (source, code) in codes {
-            self.owe(cmd_id, cmd, code);
-            if let Some(owed) = self.owed.last_mut() {
-                owed.source_ref = text::bounded(source.trim(), 255).filter(|s| !s.is_empty());
-            }
-        }
-    }
 }
 
 /// Reads an item of a generic alert; nothing if it has no Type, which is all that cannot be missing (12.2 no. 10).
-fn alert_item(item: Item, known: fn(&str) -> bool) -> Option<AlertItem> {
+fn alert_item(item: Item, known: impl Fn(&str) -> bool) -> Option<AlertItem> {
     let written = item.meta.r#type.as_deref().unwrap_or_default().trim();
     let prefixes = ["reversed-domain-name:", "content-type:"];
     let bare = prefixes.iter().find_map(|p| {
@@ -192,6 +184,7 @@ fn alert_item(item: Item, known: fn(&str) -> bool) -> Option<AlertItem> {
         format: item.meta.format,
         mark: item.meta.mark,
         data: text::of_data(item.data).unwrap_or_default(),
+        receipt: Receipt::default(),
     })
 }
 

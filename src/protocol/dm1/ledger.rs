@@ -38,6 +38,9 @@ pub(super) struct Reply {
     pub(super) code: Option<u16>,
     /// The items of the Results.
     pub(super) found: Vec<Found>,
+    /// The texts of the Status's own items: what a user answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) texts: Vec<String>,
 }
 
 /// An item of Results.
@@ -63,13 +66,27 @@ impl Ledger {
     /// The most that is kept of one package's results, in bytes and items.
     const MOST_BYTES: usize = 1 << 20;
     const MOST_ITEMS: usize = 10_000;
+    /// The most that is kept of the items of one Status, in items, and bytes of one.
+    const MOST_TEXTS: usize = 64;
+    const MOST_TEXT: usize = 2048;
 
     /// Starts a new page for the message `msg`.
     pub(super) fn turn_page(&mut self, msg: u32) {
         *self = Self { msg, ..Self::default() };
     }
 
+    /// Notes a command that goes out, and the members of a group each by itself.
     pub(super) fn note(&mut self, ask: AskId, say: Say, command: &Command) {
+        self.enter(ask, say, command);
+        let (Command::Sequence(group) | Command::Atomic(group)) = command else { return };
+        for (number, member) in group.commands.iter().enumerate() {
+            let get = if let Command::Get(get) = member { get.items.first() } else { None };
+            let uri = get.map(|item| item.target_uri().to_owned()).unwrap_or_default();
+            self.enter(ask, Say::Member { number, uri }, member);
+        }
+    }
+
+    fn enter(&mut self, ask: AskId, say: Say, command: &Command) {
         let (cmd_id, cmd) = (command.cmd_id().to_owned(), command.name().to_owned());
         self.sent.push(Sent { cmd_id, cmd, ask, say, reply: Reply::default() });
     }
@@ -98,12 +115,17 @@ impl Ledger {
         });
         let sent = found.ok_or(Stray::Unknown)?;
         sent.reply.code = sent.reply.code.or(code);
+        if sent.cmd == "Alert" && sent.reply.code == code {
+            let room = Self::MOST_TEXTS.saturating_sub(sent.reply.texts.len());
+            let texts = status.items.iter().filter_map(|item| text::of_data(item.data.clone()));
+            sent.reply.texts.extend(texts.map(|text| text::cut(text, Self::MOST_TEXT)).take(room));
+        }
         Ok(())
     }
 
     /// The position of the Get that Results are for: by its number if the URI does not speak against it, else by the URI.
     pub(super) fn find_get(&self, cmd_ref: &str, uri: Option<&str>) -> Option<usize> {
-        let gets = || self.sent.iter().enumerate().filter(|(_, s)| matches!(s.say, Say::Get(_)));
+        let gets = || self.sent.iter().enumerate().filter(|(_, s)| !s.say.uri().is_empty());
         let numbered = || gets().filter(|(_, s)| s.cmd_id == cmd_ref.trim());
         let fitting = numbered().find(|(_, s)| uri.is_none_or(|u| s.holds(u).is_some()));
         let named = || gets().find(|(_, s)| uri.and_then(|u| s.holds(u)).is_some_and(str::is_empty));
@@ -131,12 +153,17 @@ impl Ledger {
         std::mem::take(&mut self.sent)
     }
 
-    /// Takes out what the device refused to run for want of our credentials, in order.
+    /// Takes out what the device refused to run for want of our credentials, in order. A group was run if any of it was, and then
+    /// all of it stays; else it is given once, to be said as a whole.
     pub(super) fn unheard(&mut self) -> Vec<Sent> {
         let refused = |s: &Sent| matches!(s.reply.code, None | Some(401 | 407)) && s.reply.found.is_empty();
-        let (again, kept) = self.close().into_iter().partition(refused);
+        let is_member = |s: &Sent| matches!(s.say, Say::Member { .. });
+        if self.sent.iter().any(is_member) && !self.sent.iter().all(refused) {
+            return Vec::new();
+        }
+        let (again, kept): (Vec<_>, Vec<_>) = self.close().into_iter().partition(refused);
         self.sent = kept;
-        again
+        again.into_iter().filter(|s| !is_member(s)).collect()
     }
 }
 

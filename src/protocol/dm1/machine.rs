@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountChange, Context, Ending, Event, Step, Violation,
+    AccountChange, Context, Ending, Event, Receipt, Step, Violation,
     auth::{Challenge, Guard, Verdict},
     inbound::Inbound,
     ledger::Ledger,
@@ -90,6 +90,16 @@ pub(super) struct Owed {
     pub(super) source_ref: Option<String>,
     pub(super) code: u16,
     pub(super) chal: Option<Challenge>,
+    /// What is said of each item of the command, by its source; all alike make one Status (DM 1.x sheet 1.6).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) items: Vec<OwedItem>,
+}
+
+/// The code for one item of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OwedItem {
+    pub(super) source_ref: Option<String>,
+    pub(super) code: u16,
 }
 
 /// What one message brings, as it is read.
@@ -394,14 +404,52 @@ impl Machine {
         let reference = |uri: &str| text::bounded(uri, Self::MOST_URI).filter(|u| !u.is_empty());
         let (target_ref, source_ref) = (reference(&header.target.uri), reference(&header.source.uri));
         let (cmd_ref, cmd) = ("0".to_owned(), "SyncHdr".to_owned());
-        self.owed.push(Owed { cmd_ref, cmd, target_ref, source_ref, code, chal });
+        self.owed.push(Owed { cmd_ref, cmd, target_ref, source_ref, code, chal, items: Vec::new() });
     }
 
     /// Notes that a Status is owed for a command.
     pub(super) fn owe(&mut self, cmd_id: &str, cmd: &str, code: u16) {
         let cmd_ref = text::bounded(cmd_id.trim(), Self::MOST_SESSION_ID).unwrap_or_default();
         let cmd = text::bounded(cmd, Self::MOST_SESSION_ID).unwrap_or_default();
-        self.owed.push(Owed { cmd_ref, cmd, target_ref: None, source_ref: None, code, chal: None });
+        let (target_ref, source_ref) = (None, None);
+        self.owed.push(Owed { cmd_ref, cmd, target_ref, source_ref, code, chal: None, items: Vec::new() });
+    }
+
+    /// Notes that a Status is owed for each item of a command. A command without items is incomplete.
+    pub(super) fn owe_each(&mut self, cmd_id: &str, cmd: &str, codes: Vec<(String, u16)>) {
+        self.owe(cmd_id, cmd, 412);
+        let source = |uri: &str| text::bounded(uri.trim(), Self::MOST_URI).filter(|s| !s.is_empty());
+        let items = codes.into_iter().map(|(uri, code)| OwedItem { source_ref: source(&uri), code });
+        if let Some(owed) = self.owed.last_mut() {
+            owed.items.extend(items);
+        }
+    }
+
+    /// Says another code of an alert's item than was said at first: 200 if something follows from it in this session, 202 if not
+    /// (SCOMO sheet 4.4). To be called before the answer is built.
+    pub fn amend(&mut self, receipt: Receipt, code: u16) {
+        let item = self.owed.get_mut(receipt.command).and_then(|owed| owed.items.get_mut(receipt.item));
+        if let Some(item) = item {
+            item.code = code;
+        }
+    }
+}
+
+impl Owed {
+    /// As many Statuses as it takes: one if the same is said of all items.
+    pub(super) fn statuses(&self) -> Vec<Self> {
+        let plain = Self { items: Vec::new(), ..self.clone() };
+        match self.items.first() {
+            None => vec![plain],
+            Some(first) if self.items.iter().all(|item| item.code == first.code) => {
+                vec![Self { code: first.code, ..plain }]
+            }
+            Some(_) => {
+                let each =
+                    |item: &OwedItem| Self { code: item.code, source_ref: item.source_ref.clone(), ..plain.clone() };
+                self.items.iter().map(each).collect()
+            }
+        }
     }
 }
 

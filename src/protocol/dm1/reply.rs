@@ -99,8 +99,8 @@ impl Machine {
         let mut body = Body { commands: Vec::new(), is_final: true };
         let mut message = Message { header: self.header(cx), body: Body { commands: Vec::new(), is_final: true } };
         let mut used = size::of_message(&message).saturating_add(Self::ALERT);
-        for owed in &self.owed {
-            let status = self.status(owed, body.commands.len());
+        for owed in self.owed.iter().flat_map(Owed::statuses) {
+            let status = self.status(&owed, body.commands.len());
             used = used.saturating_add(size::of_command(&status));
             if body.commands.is_empty() || used <= self.budget(cx) {
                 body.commands.push(status);

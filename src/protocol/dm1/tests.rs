@@ -7,10 +7,12 @@
 mod auth;
 mod devices;
 mod examples;
+mod groups;
 mod hostile;
 mod intents;
 mod objects;
 mod packages;
+mod prompts;
 
 use super::{
     Account, AccountChange, Answer, Context, Event, Machine, Nonces, OwnLimits, Quirks, Scheme, ServerIdentity,
@@ -21,7 +23,7 @@ use crate::{
         clock::Mint,
         id::Correlator,
         secret::{Secret, SecretBytes},
-        tree::{Ask, AskId, Instance, Intent, Node, ObjectKind, Outcome},
+        tree::{Ask, AskId, Instance, Intent, Node, ObjectKind, Outcome, Prompt, PromptKind, PromptOptions},
     },
     wire::syncml::{Command, Message, limits::Limits, xml},
 };
@@ -36,6 +38,7 @@ pub(super) struct Talk {
     change: AccountChange,
     mint: Numbered,
     asks: u32,
+    pub(super) expected: Vec<Correlator>,
 }
 
 /// Gives the nonces of the examples: 00..07, 10..1f, 20..2f, and so on.
@@ -74,6 +77,7 @@ impl Talk {
             change: AccountChange::default(),
             mint: Numbered(0),
             asks: 0,
+            expected: Vec::new(),
         }
     }
 
@@ -101,6 +105,10 @@ impl Talk {
 
     pub(super) fn account_mut(&mut self) -> &mut Account {
         self.account.as_mut().unwrap()
+    }
+
+    pub(super) fn machine_mut(&mut self) -> &mut Machine {
+        self.machine.as_mut().unwrap()
     }
 
     /// Takes the device's message, in a session of its own if it is the first.
@@ -180,6 +188,7 @@ impl Talk {
             server: server(),
             resp_uri: "https://dm.example.net/dm?sid=5f3c",
             known_alert: |name| name.starts_with("org.openmobilealliance"),
+            expected: &self.expected,
         }
     }
 }
@@ -200,6 +209,12 @@ impl Reply {
     pub(super) fn node(children: &str) -> Self {
         let format = "<Meta><Format xmlns='syncml:metinf'>node</Format></Meta>";
         Self { code: 200, items: format!("<Item>{format}<Data>{children}</Data></Item>") }
+    }
+
+    /// A code, and texts in the Items of the Status.
+    pub(super) fn given(code: u16, texts: &[&str]) -> Self {
+        let item = |text: &&str| format!("<Item><Data>{text}</Data></Item>");
+        Self { code, items: texts.iter().map(item).collect() }
     }
 
     pub(super) fn leaf(value: &str) -> Self {
@@ -238,25 +253,35 @@ pub(super) fn message(msg_id: u32, header: &str, body: &str) -> String {
     )
 }
 
-/// The device's next message: a Status and Results a command. The last thing it heard without Final it answers without Final.
+/// The device's next message: a Status and Results a command, members of groups too; code 0 is no Status. The last thing it heard
+/// without Final it answers without Final.
 pub(super) fn respond(heard: &Message, device: &mut impl FnMut(&Command) -> Reply) -> String {
     let said = heard.header.msg_id.parse::<u32>().unwrap();
     let mut body = header_status(said, 200, "");
-    for (number, command) in heard.body.commands.iter().enumerate() {
-        if matches!(command, Command::Status(_)) {
-            continue;
-        }
-        let (name, cmd_id) = (command.name(), command.cmd_id());
-        let reply = device(command);
-        let refs = format!("<MsgRef>{said}</MsgRef><CmdRef>{cmd_id}</CmdRef>");
-        let (code, items) = (reply.code, reply.items);
-        let results =
-            if items.is_empty() { "" } else { &format!("<Results><CmdID>r{number}</CmdID>{refs}{items}</Results>") };
-        let status = format!("<Status><CmdID>{number}</CmdID>{refs}<Cmd>{name}</Cmd><Data>{code}</Data></Status>");
-        body.extend([status.as_str(), results]);
+    for command in heard.body.commands.iter().filter(|c| !matches!(c, Command::Status(_))) {
+        reply_to(command, said, device, &mut body);
     }
     let end = if heard.body.is_final { "<Final/>" } else { "<Alert><CmdID>99</CmdID><Data>1222</Data></Alert>" };
     message(said + 1, "", &format!("{body}{end}"))
+}
+
+fn reply_to(command: &Command, said: u32, device: &mut impl FnMut(&Command) -> Reply, body: &mut String) {
+    let (name, cmd_id) = (command.name(), command.cmd_id());
+    let Reply { code, items } = device(command);
+    let refs = format!("<MsgRef>{said}</MsgRef><CmdRef>{cmd_id}</CmdRef>");
+    let own = if name == "Alert" { items.as_str() } else { "" };
+    if code > 0 {
+        let status =
+            format!("<Status><CmdID>s{cmd_id}</CmdID>{refs}<Cmd>{name}</Cmd><Data>{code}</Data>{own}</Status>");
+        body.push_str(&status);
+    }
+    if own.is_empty() && !items.is_empty() {
+        let results = format!("<Results><CmdID>r{cmd_id}</CmdID>{refs}{items}</Results>");
+        body.push_str(&results);
+    }
+    if let Command::Sequence(group) | Command::Atomic(group) = command {
+        group.commands.iter().for_each(|member| reply_to(member, said, device, body));
+    }
 }
 
 pub(super) fn read(document: &str) -> Message {
@@ -316,6 +341,11 @@ pub(super) fn read_of(uri: &str) -> Intent {
 
 pub(super) fn exec(uri: &str) -> Intent {
     Intent::Exec { at: node(uri), correlator: Correlator::parse("c1").unwrap() }
+}
+
+/// A question with the usual options.
+pub(super) fn ask(kind: PromptKind, text: &str) -> Prompt {
+    Prompt { kind, text: text.to_owned(), choices: Vec::new(), options: PromptOptions::default() }
 }
 
 /// Whether a message fits into `most` bytes.

@@ -105,6 +105,13 @@ pub(super) fn bounded(text: &str, most: usize) -> Option<String> {
     (text.len() <= most).then(|| text.to_owned())
 }
 
+/// `text`, with no more than `most` bytes of it.
+pub(super) fn cut(mut text: String, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
 fn levelled(uri: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(uri.len());
     let mut rest = uri.as_bytes();

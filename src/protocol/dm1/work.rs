@@ -5,6 +5,8 @@
 
 mod bytes;
 mod discover;
+mod group;
+mod prompt;
 mod put;
 mod read;
 mod single;
@@ -13,14 +15,14 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use self::{bytes::Bytes, discover::Discover, put::Put, read::Read, single::Single};
+use self::{bytes::Bytes, discover::Discover, group::Group, put::Put, read::Read, single::Single};
 use super::{
     Quirks,
     ledger::{Found, Reply},
     text,
 };
 use crate::{
-    model::tree::{Ask, AskId, Intent, Outcome, Payload},
+    model::tree::{Ask, AskId, Intent, Outcome, Payload, PutHow},
     wire::syncml::{Command, Get, Item, Location},
 };
 
@@ -33,8 +35,10 @@ pub(super) enum Say {
     Get(String),
     /// Write the node of that number, with Add or with Replace.
     Write { node: usize, add: bool },
-    /// Delete or Exec; the plan knows which.
+    /// The command that is the whole intent; the plan knows which.
     Act,
+    /// A member of the group that [`Say::Act`] said: never said by itself. `uri` is that of a Get.
+    Member { number: usize, uri: String },
     /// The next piece of a payload.
     Chunk,
 }
@@ -43,7 +47,7 @@ impl Say {
     /// The URI of a Get; empty for all else.
     pub(super) fn uri(&self) -> &str {
         match self {
-            Self::Get(uri) => uri,
+            Self::Get(uri) | Self::Member { uri, .. } => uri,
             Self::Write { .. } | Self::Act | Self::Chunk => "",
         }
     }
@@ -67,6 +71,7 @@ enum Plan {
     Put(Put),
     Bytes(Bytes),
     Single(Single),
+    Group(Group),
 }
 
 /// What works may share a message: those whose commands may run in any order.
@@ -81,9 +86,10 @@ impl Work {
     /// Plans an ask.
     ///
     /// # Errors
-    /// The outcome of what this dialogue cannot do. Prompts, guarded and grouped intents need UI alerts and Sequence, which are not
-    /// spoken yet.
+    /// The outcome of what this dialogue cannot do: a group with a member that is not one command, or that has no place in it.
     pub(super) fn plan(ask: Ask) -> Result<Self, (AskId, Outcome)> {
+        let unsupported = || (ask.id, Outcome::Unsupported { code: None });
+        let act = |single| (Plan::Single(single), vec![Say::Act]);
         let (plan, todo) = match ask.intent {
             Intent::Discover { kind, hints } => {
                 let (plan, todo) = Discover::start(kind, hints);
@@ -97,19 +103,23 @@ impl Work {
                 let (plan, todo) = Put::subtree(&at, content);
                 (Plan::Put(plan), todo)
             }
-            Intent::PutLeaf { at, leaf, how: _ } => {
+            Intent::PutLeaf { at, leaf, how: PutHow::Either } => {
                 let (plan, todo) = Put::leaf(&at, leaf);
                 (Plan::Put(plan), todo)
             }
+            Intent::PutLeaf { at, leaf, how: PutHow::Add } => act(Single::Add(at.to_string(), leaf)),
+            Intent::PutLeaf { at, leaf, how: PutHow::Replace } => act(Single::Replace(at.to_string(), leaf)),
+            Intent::MakeNode { at } => act(Single::Make(at.to_string())),
             Intent::PutBytes { at, payload } => (Plan::Bytes(Bytes::start(&at, payload)), vec![Say::Chunk]),
-            Intent::Delete { at } => (Plan::Single(Single::delete(&at)), vec![Say::Act]),
-            Intent::Exec { at, correlator } => (Plan::Single(Single::exec(&at, &correlator)), vec![Say::Act]),
-            Intent::Copy { .. }
-            | Intent::MakeNode { .. }
-            | Intent::Prompt(_)
-            | Intent::Guarded { .. }
-            | Intent::Group { .. } => {
-                return Err((ask.id, Outcome::Unsupported { code: None }));
+            Intent::Copy { from, to } => act(Single::copy(&from, &to)),
+            Intent::Delete { at } => act(Single::delete(&at)),
+            Intent::Exec { at, correlator } => act(Single::exec(&at, correlator)),
+            Intent::Prompt(prompt) => act(Single::Prompt(prompt)),
+            Intent::Guarded { ask, then } => {
+                (Plan::Group(Group::guarded(ask, *then).ok_or_else(unsupported)?), vec![Say::Act])
+            }
+            Intent::Group { atomic, members } => {
+                (Plan::Group(Group::of(atomic, members).ok_or_else(unsupported)?), vec![Say::Act])
             }
         };
         Ok(Self { ask: ask.id, plan, todo: todo.into(), begun: false, end: None })
@@ -131,7 +141,7 @@ impl Work {
     pub(super) fn payload(&self) -> Option<&Payload> {
         match &self.plan {
             Plan::Bytes(bytes) => Some(bytes.payload()),
-            Plan::Discover(_) | Plan::Read(_) | Plan::Put(_) | Plan::Single(_) => None,
+            Plan::Discover(_) | Plan::Read(_) | Plan::Put(_) | Plan::Single(_) | Plan::Group(_) => None,
         }
     }
 
@@ -150,10 +160,14 @@ impl Work {
             }
             (Plan::Put(put), Say::Write { node, add }) => put.command(cmd_id, *node, *add)?,
             (Plan::Single(single), Say::Act) => single.command(cmd_id),
+            (Plan::Group(group), Say::Act) => group.command(cmd_id)?,
             (Plan::Discover(_) | Plan::Read(_), Say::Get(uri)) => {
                 Command::Get(Get { cmd_id, items: vec![Item::target(uri.as_str())], ..Get::default() })
             }
-            (Plan::Discover(_) | Plan::Read(_) | Plan::Put(_) | Plan::Bytes(_) | Plan::Single(_), _) => return None,
+            (
+                Plan::Discover(_) | Plan::Read(_) | Plan::Put(_) | Plan::Bytes(_) | Plan::Single(_) | Plan::Group(_),
+                _,
+            ) => return None,
         };
         Some((command, None))
     }
@@ -165,6 +179,11 @@ impl Work {
         }
         let todo = &mut self.todo;
         self.end = match (reply.code(), &mut self.plan) {
+            (_, Plan::Group(group)) => {
+                let member = if let Say::Member { number, .. } = say { Some(*number) } else { None };
+                group.heard(member, reply);
+                None
+            }
             (None, _) => Some(Outcome::Unknown),
             (Some(code), Plan::Discover(discover)) => {
                 discover.heard(say, code, reply.found, todo);
@@ -173,7 +192,7 @@ impl Work {
             (Some(code), Plan::Read(read)) => read.heard(say, code, reply.found, todo, lists),
             (Some(code), Plan::Put(put)) => put.heard(say, code, todo),
             (Some(code), Plan::Bytes(bytes)) => bytes.heard(code, quirks, todo),
-            (Some(code), Plan::Single(single)) => Some(single.heard(code)),
+            (Some(_), Plan::Single(single)) => Some(single.heard(reply)),
         };
     }
 
@@ -186,6 +205,7 @@ impl Work {
             Plan::Discover(discover) => discover.conclude(),
             Plan::Read(read) => read.conclude(),
             Plan::Put(put) => put.conclude(),
+            Plan::Group(group) => group.conclude(),
             Plan::Bytes(_) | Plan::Single(_) => Outcome::Unknown,
         });
     }
@@ -204,8 +224,9 @@ impl Work {
         match &self.plan {
             Plan::Discover(_) | Plan::Read(_) => Company::Readers,
             Plan::Put(_) => Company::Writers,
-            Plan::Single(single) if single.is_delete() => Company::Writers,
-            Plan::Bytes(_) | Plan::Single(_) => Company::Nobody,
+            Plan::Single(single) if single.is_write() => Company::Writers,
+            // Nothing else is in the message while a user is asked or an operation runs.
+            Plan::Bytes(_) | Plan::Single(_) | Plan::Group(_) => Company::Nobody,
         }
     }
 
@@ -214,7 +235,7 @@ impl Work {
             Plan::Put(put) => put.top(),
             Plan::Single(single) => single.uri(),
             Plan::Read(read) => read.top(),
-            Plan::Discover(_) | Plan::Bytes(_) => ".",
+            Plan::Discover(_) | Plan::Bytes(_) | Plan::Group(_) => ".",
         }
     }
 }

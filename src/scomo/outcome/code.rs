@@ -161,41 +161,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_of_the_sheet_has_its_class_and_reaction() {
+    fn t_rc_every_code_and_every_gap_has_class_reaction_and_meaning() {
         use Class::{Client, Ok, Server};
         use Reaction::{Decline, Finish, Hold, Incapable, Reject, RepairDownload, Retry};
-        for (number, class, reaction) in [
-            (200, Ok, Finish),
-            (1200, Ok, Finish),
-            (1201, Ok, Finish),
-            (1250, Ok, Finish),
-            (1299, Ok, Finish),
-            (1300, Client, Retry),
-            (1400, Client, Retry),
-            (1401, Client, Decline),
-            (1402, Client, Retry),
-            (1403, Client, RepairDownload),
-            (1404, Client, Hold),
-            (1405, Client, Retry),
-            (1406, Client, Hold),
-            (1407, Client, Reject),
-            (1408, Client, Retry),
-            (1409, Client, Retry),
-            (1410, Client, Retry),
-            (1411, Client, Incapable),
-            (1412, Client, Retry),
-            (1413, Client, Incapable),
-            (1414, Client, Retry),
-            (1450, Client, Retry),
-            (1499, Client, Retry),
-            (1500, Server, RepairDownload),
-            (1501, Server, Retry),
-            (1502, Server, RepairDownload),
-            (1551, Server, RepairDownload),
-            (9999, Client, Retry),
+        for (numbers, class, reaction, meaning) in [
+            (200..=299, Ok, Finish, "success"),
+            (1200..=1200, Ok, Finish, "success"),
+            (1201..=1249, Ok, Finish, "does not define"),
+            (1250..=1299, Ok, Finish, "vendor"),
+            (1300..=1399, Client, Retry, "does not define"),
+            (1400..=1400, Client, Retry, "device or its user"),
+            (1401..=1401, Client, Decline, "declined"),
+            (1402..=1402, Client, Retry, "download failed"),
+            (1403..=1403, Client, RepairDownload, "authentication"),
+            (1404..=1404, Client, Hold, "memory"),
+            (1405..=1405, Client, Retry, "installation failed"),
+            (1406..=1406, Client, Hold, "memory"),
+            (1407..=1407, Client, Reject, "signature"),
+            (1408..=1408, Client, Retry, "removal"),
+            (1409..=1409, Client, Retry, "activation"),
+            (1410..=1410, Client, Retry, "deactivation"),
+            (1411..=1411, Client, Incapable, "does not implement"),
+            (1412..=1412, Client, Retry, "undefined"),
+            (1413..=1413, Client, Incapable, "environment"),
+            (1414..=1449, Client, Retry, "device or its user"),
+            (1450..=1499, Client, Retry, "vendor"),
+            (1500..=1500, Server, RepairDownload, "download server"),
+            (1501..=1501, Server, Retry, "did not answer"),
+            (1502..=1549, Server, RepairDownload, "download server"),
+            (1550..=1599, Server, RepairDownload, "vendor"),
+            (1600..=9999, Client, Retry, "does not define"),
         ] {
-            let code = ResultCode::new(number);
-            assert_eq!((code.class(), code.reaction()), (class, reaction), "{code}");
+            for number in numbers {
+                let code = ResultCode::new(number);
+                assert_eq!((code.class(), code.reaction()), (class, reaction), "{code}");
+                assert!(code.meaning().contains(meaning), "{code}");
+                let again = matches!(reaction, Retry | Hold | RepairDownload);
+                assert_eq!((code.is_ok(), code.is_retryable()), (class == Ok, again), "{code}");
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The generic alert that reports the end of an operation (SCOMO sheet 4.3).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Class, ResultCode};
@@ -38,6 +40,16 @@ impl ReportItem {
     }
 }
 
+impl fmt::Display for ReportItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code.number())?;
+        match &self.identifier {
+            Some(identifier) => write!(f, " of {identifier}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The worst result of a report: any failure outweighs any success, the device's own failure that of the download server, and
 /// among equals the first counts.
 #[must_use]
@@ -53,13 +65,21 @@ pub fn worst(items: &[ReportItem]) -> Option<ResultCode> {
 /// Whether a generic alert of this Type reports the end of a SCOMO operation (SCOMO sheet 4.3 rule 3).
 #[must_use]
 pub fn is_operation_complete(alert_type: &str) -> bool {
+    below_root(alert_type).is_some_and(|kind| kind == "operationcomplete")
+}
+
+/// What of an alert's Type stands below a root of SCOMO's, lower case; nothing for a foreign Type. Of the urn every 1.x counts, for
+/// later versions are to be compatible.
+pub(in crate::scomo) fn below_root(alert_type: &str) -> Option<String> {
     let lower = alert_type.trim().to_ascii_lowercase();
     let bare = lower.strip_prefix("reversed-domain-name:").unwrap_or(&lower).trim();
-    let root = bare.strip_suffix("operationcomplete").and_then(|r| r.strip_suffix([':', '/', '.']));
-    matches!(
-        root,
-        Some("urn:oma:at:scomo:1.0" | "urn:oma:at:scomo:1.1" | "org.openmobilealliance.dm.softwarecomponent")
-    )
+    let rest = match bare.strip_prefix("urn:oma:at:scomo:1.") {
+        Some(minor) => {
+            minor.strip_prefix(|c: char| c.is_ascii_digit())?.trim_start_matches(|c: char| c.is_ascii_digit())
+        }
+        None => bare.strip_prefix("org.openmobilealliance.dm.softwarecomponent")?,
+    };
+    rest.strip_prefix([':', '/', '.']).map(str::to_owned)
 }
 
 /// The data with CDATA marks, comments and up to two layers of escaping taken off.

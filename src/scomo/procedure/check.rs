@@ -9,7 +9,7 @@ use super::{
     hand::Hand,
     look,
     place::Work,
-    turn::{Ending, Fact, Failure, FailureClass},
+    turn::{Ending, Failure, FailureClass},
 };
 use crate::{
     model::tree::{Intent, Outcome},
@@ -70,10 +70,8 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
         },
         Reading::Inventory { download } => {
             let signs = if let Outcome::Read(tree) = outcome {
-                let inventory = Inventory::from_tree(tree);
-                let signs = signs(&work, &inventory, download);
-                hand.learned(Fact::Inventory(inventory));
-                signs
+                let (part, whole) = hand.renew(&work.place, tree);
+                signs(&work, &part, work.reached(&part, &whole), download)
             } else {
                 blind(download)
             };
@@ -135,8 +133,7 @@ fn blind(download: Option<DownloadStatus>) -> Signs {
     Signs { reached: Reached::Unknown, phase, text, present: true }
 }
 
-fn signs(work: &Work, inventory: &Inventory, download: Option<DownloadStatus>) -> Signs {
-    let reached = work.goal.reached(inventory);
+fn signs(work: &Work, inventory: &Inventory, reached: Reached, download: Option<DownloadStatus>) -> Signs {
     let (phase, text, present) = match work.operation.target() {
         Target::Download => {
             let signs = blind(download);

@@ -1,25 +1,32 @@
 //! Bringing a chosen package: written into the tree, or offered by URL (SCOMO sheet 5).
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Stage, check,
+    Stage, check, consent,
+    consent::{After, Gate},
     errand::{Action, Chosen, Errand, Mechanism, Package, Way},
     exec,
     goal::{Goal, Reached},
     hand::Hand,
-    place::{Place, Work},
+    look::{self, place_of},
+    place::Work,
     turn::Need,
 };
 use crate::{
-    model::tree::{Branch, Intent, Outcome},
+    model::{
+        id::ComponentId,
+        tree::{Branch, Intent, Outcome},
+    },
     scomo::{
         inventory::{Delivered, Inventory, PackageState},
-        object,
+        object::{self, Place},
         operation::Operation,
         outcome::{DownloadStatus, Phase},
     },
 };
 
-pub(super) fn chosen(place: Place, inventory: &Inventory, chosen: Chosen, hand: &mut Hand<'_>) -> Stage {
+pub(super) fn chosen(inventory: &Inventory, chosen: Chosen, hand: &mut Hand<'_>) -> Stage {
     let Errand::Download { action } = *hand.errand else { return Stage::Resting };
     let Chosen { package, way } = chosen;
     let pkg_id = package.pkg_id();
@@ -28,16 +35,49 @@ pub(super) fn chosen(place: Place, inventory: &Inventory, chosen: Chosen, hand: 
     if goal.reached(inventory) == Reached::Yes && !(distrusted && action == Action::Deliver) {
         return hand.already();
     }
+    hand.memory.way = Some(way);
     let held = inventory.package(&pkg_id).filter(|entry| !distrusted && is_whole(entry));
-    match (held, installing(action), way) {
-        (Some(entry), Some(operation), _) => {
-            hand.note(format!("the device already holds {pkg_id}: it is installed from there"));
-            let work = Work::new(place, goal, operation, entry.node.clone());
-            install_held(Box::new(work), entry, hand)
-        }
-        (Some(_) | None, _, Way::Direct) => put_delivered(place, inventory, &package, action, hand),
-        (Some(_) | None, _, Way::Alternate(mechanism)) => browse(place, Box::new(package), mechanism, hand),
+    // One that the device offers no installation of, or has shown that it cannot install, may still be fetched and installed by URL.
+    let held = held.filter(|entry| way == Way::Direct || offers(entry, action));
+    let install = installing(action).filter(|operation| !hand.cx.lacks.contains(operation));
+    if let (Some(entry), Some(operation)) = (held, install) {
+        hand.note(format!("the device already holds {pkg_id}: it is installed from there"));
+        let work = Work::new(place_of(inventory, &entry.root), goal, operation, entry.node.clone());
+        return install_held(Box::new(work.with_operations(entry.operations_name.as_ref())), entry, hand);
     }
+    let Some((place, elsewhere)) = homes(inventory, &package) else {
+        return look::again("no SCOMO object of the device is known", hand);
+    };
+    match way {
+        Way::Direct => put_delivered(place, elsewhere, &package, inventory, hand),
+        Way::Alternate(mechanism) => browse(Browse { place, elsewhere, package, mechanism, whole: false }, hand),
+    }
+}
+
+/// The roots that may take a package: the one that holds the package in some version or one of its components, else all in turn.
+fn homes(inventory: &Inventory, package: &Package) -> Option<(Place, Vec<Place>)> {
+    let id = package.of.id.as_str();
+    let of_package = |pkg_id: &String| {
+        let bare = pkg_id.split_once('@').map_or(pkg_id.as_str(), |(bare, _)| bare);
+        bare.eq_ignore_ascii_case(id)
+    };
+    let held = inventory.packages.iter().find(|entry| entry.pkg_id.as_ref().is_some_and(of_package));
+    let deployed = || {
+        let wanted = |id: &ComponentId| package.components.iter().any(|component| component.id == *id);
+        inventory.components.iter().find(|entry| wanted(&entry.id) || entry.pkg_ref.as_ref().is_some_and(of_package))
+    };
+    let home = held.map(|entry| &entry.root).or_else(|| deployed().map(|entry| &entry.root));
+    if let Some(place) = home.and_then(|root| inventory.place(root)) {
+        return Some((place.clone(), Vec::new()));
+    }
+    let (first, others) = inventory.places.split_first()?;
+    Some((first.clone(), others.to_vec()))
+}
+
+/// Whether the entry offers the operation that installs it; where it lists none, it may.
+fn offers(entry: &Delivered, action: Action) -> bool {
+    let offered = || entry.operations.iter().map(String::as_str);
+    installing(action).is_none_or(|operation| operation.among(offered()).is_some())
 }
 
 /// The primitive that installs what was delivered; none where delivery is the end.
@@ -62,41 +102,86 @@ fn install_held(work: Box<Work>, entry: &Delivered, hand: &mut Hand<'_>) -> Stag
     exec::execute(work, &entry.operations, hand)
 }
 
-fn put_delivered(place: Place, inventory: &Inventory, package: &Package, action: Action, hand: &mut Hand<'_>) -> Stage {
-    let goal = Goal::Package { package: Box::new(package.clone()), action };
-    let existing: Vec<_> = inventory.packages.iter().map(|p| (p.node.clone(), p.pkg_id.clone())).collect();
-    let entry = object::entry_name(&package.pkg_id(), &existing);
-    let operation = installing(action).unwrap_or(Operation::Install);
-    let work = Box::new(Work::new(place, goal, operation, entry));
-    hand.memory.distrusted = Some(package.pkg_id());
-    hand.ask(Intent::PutSubtree { at: work.node(), content: object::delivered_entry(package) });
-    Stage::Placing { work, by_url: None, spare: None }
-}
-
-fn browse(place: Place, package: Box<Package>, mechanism: Mechanism, hand: &mut Hand<'_>) -> Stage {
-    hand.ask(Intent::ReadSubtree { at: place.download() });
-    Stage::Browsing { place, package, mechanism }
-}
-
-/// What lies under `Download` is known: the entry of the same package is used again, a running one left alone.
-pub(super) fn browsed(
+fn put_delivered(
     place: Place,
-    package: Box<Package>,
-    mechanism: Mechanism,
-    outcome: &Outcome,
+    elsewhere: Vec<Place>,
+    package: &Package,
+    inventory: &Inventory,
     hand: &mut Hand<'_>,
 ) -> Stage {
     let Errand::Download { action } = *hand.errand else { return Stage::Resting };
-    let entries = match (outcome, place.lower_case_download()) {
-        (Outcome::Read(tree), _) => tree.children(),
-        (Outcome::Missing, Some(lower)) => return browse(lower, package, mechanism, hand),
-        (Outcome::Missing, None) => &[],
-        (refusal, _) => return hand.setback(refusal, "show its Download node"),
+    let goal = Goal::Package { package: Box::new(package.clone()), action };
+    let here = inventory.packages.iter().filter(|entry| entry.root == place.root.name);
+    let existing: Vec<_> = here.map(|entry| (entry.node.clone(), entry.pkg_id.clone())).collect();
+    let entry = object::entry_name(&package.pkg_id(), &existing);
+    let operation = installing(action).unwrap_or(Operation::Install);
+    let content = object::delivered_entry(package, place.reboot);
+    let work = Box::new(Work::new(place, goal, operation, entry).or_elsewhere(elsewhere));
+    hand.memory.distrusted = Some(package.pkg_id());
+    hand.ask(Intent::PutSubtree { at: work.node(), content });
+    Stage::Placing { work, by_url: None, spare: None }
+}
+
+/// What is looked for under `Download`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Browse {
+    place: Place,
+    elsewhere: Vec<Place>,
+    package: Package,
+    mechanism: Mechanism,
+    /// The whole object is read, to find how it spells `Download`.
+    whole: bool,
+}
+
+fn browse(browse: Browse, hand: &mut Hand<'_>) -> Stage {
+    let at = if browse.whole { browse.place.whole() } else { browse.place.download() };
+    hand.ask(Intent::ReadSubtree { at });
+    Stage::Browsing { browse: Box::new(browse) }
+}
+
+/// What lies under `Download` is known.
+pub(super) fn browsed(mut wanted: Browse, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    let entries = match (outcome, wanted.whole) {
+        (Outcome::Read(tree), false) => tree.children(),
+        (Outcome::Read(object), true) => {
+            let is_download = |name: &str| name.eq_ignore_ascii_case("Download");
+            let found = object.children().iter().find(|(name, _)| is_download(name));
+            let Some((name, node)) = found else { return no_download(wanted, hand) };
+            wanted.place = wanted.place.with_download(name);
+            node.children()
+        }
+        (Outcome::Missing, false) => return browse(Browse { whole: true, ..wanted }, hand),
+        (_, true) => return no_download(wanted, hand),
+        (refusal, false) => match next_place(&mut wanted.elsewhere) {
+            Some(place) => return browse(Browse { place, ..wanted }, hand),
+            None => return hand.dead_end(refusal, "show its Download node"),
+        },
     };
+    pick(wanted, entries, hand)
+}
+
+/// The object has no `Download` node: another one may; if none has, the node is made.
+fn no_download(mut wanted: Browse, hand: &mut Hand<'_>) -> Stage {
+    match next_place(&mut wanted.elsewhere) {
+        Some(place) => browse(Browse { place, whole: false, ..wanted }, hand),
+        None => pick(wanted, &[], hand),
+    }
+}
+
+fn next_place(elsewhere: &mut Vec<Place>) -> Option<Place> {
+    if elsewhere.is_empty() { None } else { Some(elsewhere.remove(0)) }
+}
+
+/// The entry of the same package is used again, a running one left alone.
+fn pick(wanted: Browse, entries: &[(String, Branch)], hand: &mut Hand<'_>) -> Stage {
+    let Errand::Download { action } = *hand.errand else { return Stage::Resting };
+    let Browse { mut place, elsewhere, package, mechanism, whole: _ } = wanted;
     let existing: Vec<_> = entries.iter().map(|(n, e)| (n.clone(), pkg_id_of(e))).collect();
     let entry = object::entry_name(&package.pkg_id(), &existing);
+    place.reboot = entries.iter().any(|(_, entry)| entry.child("Reboot").is_some());
+    let package = Box::new(package);
     let goal = Goal::Package { package: package.clone(), action };
-    let work = Box::new(Work::new(place, goal, Operation::fetching(action), entry));
+    let work = Box::new(Work::new(place, goal, Operation::fetching(action), entry).or_elsewhere(elsewhere));
     if entries.iter().any(|(n, e)| *n == work.entry && phase_of(e) == Phase::Progressing) {
         return check::busy(work, hand);
     }
@@ -113,7 +198,7 @@ pub(super) fn granted(
     hand: &mut Hand<'_>,
 ) -> Stage {
     let Goal::Package { package, action } = &work.goal else { return Stage::Granting { work, mechanism, spare } };
-    let content = object::download_entry(package, url, *action);
+    let content = object::download_entry(package, url, *action, work.place.reboot);
     hand.ask(Intent::PutSubtree { at: work.node(), content });
     Stage::Placing { work, by_url: Some(mechanism), spare }
 }
@@ -139,10 +224,21 @@ pub(super) fn placed(
     outcome: &Outcome,
     hand: &mut Hand<'_>,
 ) -> Stage {
-    match (outcome, by_url, spare) {
-        (Outcome::Written { .. }, None, _) => send(work, hand),
-        (Outcome::Written { .. }, Some(_), _) => exec::list(work, hand),
-        (Outcome::Refused { .. } | Outcome::Unsupported { .. }, Some(mechanism), Some(spare)) => {
+    let refused;
+    let outcome = match essential(outcome, by_url.is_some()) {
+        Some(code) => {
+            refused = Outcome::Refused { code };
+            &refused
+        }
+        None => outcome,
+    };
+    if let Outcome::Written { .. } = outcome {
+        work.elsewhere.clear();
+        return if by_url.is_some() { exec::list(work, hand) } else { agreed(work, hand) };
+    }
+    let taken = matches!(outcome, Outcome::Refused { .. } | Outcome::Unsupported { .. } | Outcome::Missing);
+    match (by_url, spare, next_place(&mut work.elsewhere).filter(|_| taken)) {
+        (Some(mechanism), Some(spare), _) if taken => {
             hand.note(format!("the device makes no new Download entry; its own entry {spare} is used"));
             work.entry = spare;
             work.fixed = true;
@@ -150,11 +246,47 @@ pub(super) fn placed(
             hand.need(Need::Grant { mechanism, package: package.clone() });
             Stage::Granting { work, mechanism, spare: None }
         }
-        (other, _, _) => hand.setback(other, "take the package's entry"),
+        (_, _, Some(place)) => put_elsewhere(&work, place, by_url, hand),
+        (_, _, None) => hand.dead_end(outcome, "take the package's entry"),
     }
 }
 
-fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+/// Where the bytes are all that is wanted, it is they that the user agrees to.
+fn agreed(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+    let Goal::Package { action: Action::Deliver, .. } = work.goal else { return send(work, hand) };
+    match consent::gate(hand) {
+        Gate::Open => send(work, hand),
+        Gate::Guard(prompt) | Gate::First(prompt) => consent::ask(work, After::Send, prompt, hand),
+        Gate::Closed => consent::closed(hand),
+    }
+}
+
+/// The root does not take new packages; another one may.
+fn put_elsewhere(work: &Work, place: Place, by_url: Option<Mechanism>, hand: &mut Hand<'_>) -> Stage {
+    let Goal::Package { package, .. } = &work.goal else { return Stage::Resting };
+    hand.note(format!("{} takes no new package; {} is tried", work.place.root.name, place.root.name));
+    let elsewhere = work.elsewhere.clone();
+    match by_url {
+        None => {
+            let unknown = Inventory::default();
+            put_delivered(place, elsewhere, package, hand.cx.inventory.unwrap_or(&unknown), hand)
+        }
+        Some(mechanism) => {
+            let package = (**package).clone();
+            browse(Browse { place, elsewhere, package, mechanism, whole: false }, hand)
+        }
+    }
+}
+
+/// The status of a node without which the entry is worth nothing, if the device keeps that for itself: what it would fetch or install
+/// is then something else (SCOMO sheet 2, "must be set first").
+fn essential(outcome: &Outcome, by_url: bool) -> Option<u16> {
+    let Outcome::Written { skipped } = outcome else { return None };
+    let needed = if by_url { "PkgURL" } else { "PkgID" };
+    skipped.iter().find(|(path, _)| path.eq_ignore_ascii_case(needed)).map(|(_, code)| *code)
+}
+
+pub(super) fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
     let Goal::Package { package, .. } = &work.goal else { return Stage::Sending { work } };
     hand.ask(Intent::PutBytes { at: work.node().child("Data"), payload: package.payload.clone() });
     Stage::Sending { work }
@@ -162,9 +294,9 @@ fn send(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
 
 pub(super) fn sent(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     let doing = "take the package's bytes";
-    let Outcome::Written { skipped } = outcome else { return hand.setback(outcome, doing) };
+    let Outcome::Written { skipped } = outcome else { return hand.dead_end(outcome, doing) };
     if let Some((_, code)) = skipped.first() {
-        return hand.setback(&Outcome::Refused { code: *code }, doing);
+        return hand.dead_end(&Outcome::Refused { code: *code }, doing);
     }
     (hand.memory.distrusted, hand.memory.sent) = (None, true);
     if let Goal::Package { action: Action::Deliver, .. } = work.goal {

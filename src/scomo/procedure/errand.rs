@@ -1,10 +1,15 @@
 //! What a SCOMO procedure is sent to do, and the excerpt of a delivery package that it needs for that.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
     catalog::{Component, Manifest, PackageRef},
+    clock::span,
     id::ComponentId,
+    rule::FactSource,
+    texts::Texts,
     tree::Payload,
 };
 
@@ -32,6 +37,41 @@ pub enum Errand {
         /// The component.
         component: ComponentId,
     },
+    /// Read what [`Collect`] names, both sources if it names none, and do nothing else.
+    Collect,
+}
+
+/// What is read of a device beside what an errand cannot do without (contract "Request", `collect`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Collect {
+    /// These are read if what is known of them is too old, and nothing else is read for the choice of a package. Absent: what the
+    /// choice turns out to need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<BTreeSet<FactSource>>,
+    /// How old what is known of a device may be.
+    #[serde(with = "span::maybe", skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+}
+
+impl Collect {
+    /// Whether the source may be read for the choice.
+    #[must_use]
+    pub fn allows(&self, source: FactSource) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.contains(&source))
+    }
+
+    /// Whether the source is to be read even if nothing needs it.
+    #[must_use]
+    pub fn names(&self, source: FactSource) -> bool {
+        self.sources.as_ref().is_some_and(|sources| sources.contains(&source))
+    }
+
+    /// Whether everything is left open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The end that a download wants (contract "Request", `action`).
@@ -70,6 +110,27 @@ pub enum ComponentOperation {
     Remove,
 }
 
+/// What the device's user is asked before anything is done (contract "Request", `confirm`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// The question; absent: that of the package's manifest, or one that names what is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Texts>,
+    /// What becomes of a device that cannot ask.
+    pub if_no_ui: IfNoUi,
+}
+
+/// What becomes of a device that cannot ask its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IfNoUi {
+    /// Nothing is done.
+    #[default]
+    Stop,
+    /// It is done unasked.
+    Proceed,
+}
+
 /// What a procedure knows of a delivery package: an excerpt of its manifest, kept with the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
@@ -86,6 +147,9 @@ pub struct Package {
     /// `EnvType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env_type: Option<String>,
+    /// `Reboot`, for devices that show such a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<String>,
     /// The bytes; their MIME type is written as `PkgType`.
     pub payload: Payload,
     /// The payload's file name, the last segment of its URL.
@@ -110,6 +174,7 @@ impl From<&Manifest> for Package {
             description: manifest.description.clone(),
             install_params: manifest.install_params.clone(),
             env_type: manifest.env_type.clone(),
+            reboot: manifest.reboot.clone(),
             payload: Payload { digest: manifest.sha256, size: manifest.size, mime: manifest.mime().to_owned() },
             file: manifest.payload.clone(),
             components: manifest.components.clone(),

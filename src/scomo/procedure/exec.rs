@@ -1,11 +1,13 @@
 //! The Exec, its end, and what follows a success (SCOMO sheet 4.2, 5.1, 12).
 
 use super::{
-    Stage, check,
+    Stage, check, consent,
+    consent::{After, Gate},
     goal::{Goal, Reached},
     hand::Hand,
+    look,
     place::Work,
-    turn::{Ending, Fact, Failure, FailureClass},
+    turn::{Ending, Failure, FailureClass},
 };
 use crate::{
     model::{
@@ -13,7 +15,7 @@ use crate::{
         tree::{Branch, Intent, Outcome},
     },
     scomo::{
-        inventory::Inventory,
+        inventory::operations_name,
         operation::Target,
         outcome::{DownloadStatus, Phase, ReportItem, ResultCode, worst},
     },
@@ -21,13 +23,22 @@ use crate::{
 
 /// Reads the operations that the entry offers, for they are not spelled alike everywhere.
 pub(super) fn list(work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
-    hand.ask(Intent::ReadSubtree { at: work.node().child("Operations") });
-    Stage::Listing { work }
+    hand.ask(Intent::ReadSubtree { at: work.operations_node() });
+    Stage::Listing { work, whole: false }
 }
 
-pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+/// `whole`: the entry as a whole was read, to find how the device spells `Operations`.
+pub(super) fn listed(mut work: Box<Work>, whole: bool, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if *outcome == Outcome::Missing && !whole {
+        hand.ask(Intent::ReadSubtree { at: work.node() });
+        return Stage::Listing { work, whole: true };
+    }
     // not every device lets its operations be listed: then the canonical name is worth a try
-    let listing = if let Outcome::Read(tree) = outcome { tree.children() } else { &[] };
+    let mut listing: &[(String, Branch)] = if let Outcome::Read(tree) = outcome { tree.children() } else { &[] };
+    if let (Outcome::Read(entry), true) = (outcome, whole) {
+        listing = entry.child("Operations").map_or(&[], Branch::children);
+        work = Box::new(work.with_operations(operations_name(entry).as_ref()));
+    }
     let offered: Vec<String> = listing.iter().map(|(name, _)| name.clone()).collect();
     execute(work, &offered, hand)
 }
@@ -35,20 +46,42 @@ pub(super) fn listed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) ->
 /// Sends the Exec under a fresh correlator.
 pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
     let Some(name) = work.operation.among(offered.iter().map(String::as_str)) else {
-        let text = format!("the device does not offer {} on this node", work.operation.node_name());
-        let failure = Failure { code: None, device_code: None, class: FailureClass::Incapable, retryable: false, text };
-        return hand.finish(Ending::Failed(failure));
+        return not_offered(&work, None, hand);
+    };
+    work.guessed = offered.is_empty();
+    let guard = match consent::gate(hand) {
+        Gate::Open => None,
+        Gate::Guard(prompt) => Some(prompt),
+        Gate::First(prompt) => return consent::ask(work, After::Exec { offered: offered.to_vec() }, prompt, hand),
+        Gate::Closed => return consent::closed(hand),
     };
     let correlator = hand.correlator();
-    hand.ask(Intent::Exec { at: work.node().child("Operations").child(&name), correlator: correlator.clone() });
+    let exec = Intent::Exec { at: work.operations_node().child(&name), correlator: correlator.clone() };
+    match guard {
+        None => hand.ask(exec),
+        Some(ask) => hand.ask(Intent::Guarded { ask, then: Box::new(exec) }),
+    }
     work.exec = Some(correlator);
     Stage::Executing { work }
 }
 
+fn not_offered(work: &Work, device_code: Option<u16>, hand: &mut Hand<'_>) -> Stage {
+    let text = format!("the device does not offer {} on this node", work.operation.node_name());
+    if hand.assumes() {
+        return look::again(&text, hand);
+    }
+    hand.unable(Failure { code: None, device_code, class: FailureClass::Incapable, retryable: false, text })
+}
+
 pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    // It ran: whoever had to agree has agreed.
+    hand.memory.user.agreed |= matches!(outcome, Outcome::Pending | Outcome::Done { .. });
     if let Outcome::Pending = outcome {
         hand.await_report(work.exec.as_ref());
         return Stage::Waiting { work, accepted: true };
+    }
+    if let Some(stage) = consent::withheld(&work, outcome, hand) {
+        return stage;
     }
     let Outcome::Done { code } = outcome else { return refused(&work, outcome, hand) };
     match (ResultCode::in_status(*code), *code) {
@@ -59,6 +92,9 @@ pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) 
 }
 
 fn refused(work: &Work, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+    if let (Outcome::Refused { code: code @ (404..=406) }, true) = (outcome, work.guessed) {
+        return not_offered(work, Some(*code), hand);
+    }
     hand.setback(outcome, &format!("run {}", work.operation.node_name()))
 }
 
@@ -162,9 +198,8 @@ pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand
 pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     let mut reached = Reached::Unknown;
     if let Outcome::Read(tree) = outcome {
-        let inventory = Inventory::from_tree(tree);
-        reached = work.goal.reached(&inventory);
-        hand.learned(Fact::Inventory(inventory));
+        let (part, whole) = hand.renew(&work.place, tree);
+        reached = work.reached(&part, &whole);
     }
     if reached != Reached::Yes {
         hand.note("the device reported success, but its inventory does not show it");

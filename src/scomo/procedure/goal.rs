@@ -101,8 +101,11 @@ fn installed(inventory: &Inventory, pkg_id: &str, active: bool) -> Reached {
     if components.peek().is_some() {
         return all(components.map(|c| active_enough(c, active)));
     }
+    // A component that does not say where it came from may have come from there.
+    let untold = inventory.components.iter().any(|component| component.pkg_ref.is_none());
     match inventory.package(pkg_id).map(|p| p.state) {
         Some(Some(PackageState::Installed) | None) => Reached::Unknown,
+        None if untold => Reached::Unknown,
         Some(Some(PackageState::Delivered)) | None => Reached::No,
     }
 }

@@ -1,19 +1,23 @@
 //! What every stage holds in its hand: the memory that outlives stages, the effects so far, and the context.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Stage,
-    errand::Errand,
-    turn::{Context, Effect, Ending, Fact, Failure, FailureClass, Need},
+    errand::{Chosen, Errand, Way},
+    look,
+    turn::{Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Need},
 };
 use crate::{
     model::{
         clock::Mint,
         id::Correlator,
-        tree::{Ask, AskId, Intent, Outcome},
+        rule::FactSource,
+        tree::{Ask, AskId, Branch, Intent, Outcome},
     },
-    scomo::outcome::ResultCode,
+    scomo::{inventory::Inventory, object::Place, outcome::ResultCode},
 };
 
 /// Correlators remembered of a job; older ones are forgotten first.
@@ -39,8 +43,60 @@ pub(super) struct Memory {
     /// This attempt has written the package's bytes, every one acknowledged.
     #[serde(default)]
     pub(super) sent: bool,
-    /// DevDetail has been read for the choice.
-    pub(super) detailed: bool,
+    /// What was learnt in this session.
+    #[serde(default)]
+    pub(super) seen: Seen,
+    /// The package, where it was chosen before the inventory was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) chosen: Option<Box<Chosen>>,
+    /// The way that is being tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) way: Option<Way>,
+    /// The ways that the device cannot go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) closed: Vec<Closed>,
+    /// How the user stands to it.
+    #[serde(default)]
+    pub(super) user: User,
+}
+
+/// How the device's user stands to what is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct User {
+    /// Has agreed, or need not: the question is not asked again.
+    pub(super) agreed: bool,
+    /// The device does not guard an Exec by a question: it is asked on its own.
+    pub(super) ask_alone: bool,
+}
+
+impl User {
+    pub(super) const fn new() -> Self {
+        Self { agreed: false, ask_alone: false }
+    }
+}
+
+/// What a session has learnt of its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// DevDetail was read.
+    pub(super) detail: bool,
+    /// The roots were found, not remembered from an earlier session.
+    pub(super) roots: bool,
+    /// The inventory.
+    pub(super) inventory: Sight,
+}
+
+/// Whether the inventory is known well enough to work by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sight {
+    /// It is not.
+    #[default]
+    Unseen,
+    /// What is known of it counts, until the device shows that it does not hold.
+    Assumed,
+    /// It was read.
+    Read,
 }
 
 impl Memory {
@@ -53,12 +109,29 @@ impl Memory {
             late: None,
             distrusted: None,
             sent: false,
-            detailed: false,
+            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
+            chosen: None,
+            way: None,
+            closed: vec![],
+            user: User::new(),
         }
     }
 
     pub(super) fn between_sessions(self) -> Self {
-        Self { pending: None, live: false, late: None, sent: false, detailed: false, ..self }
+        let next = Self { live: false, late: None, sent: false, ..self };
+        next.asked_nothing()
+    }
+
+    /// Without what was learnt in this session: the next one asks the device again.
+    fn asked_nothing(self) -> Self {
+        let way = None;
+        Self {
+            pending: None,
+            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
+            chosen: None,
+            way,
+            ..self
+        }
     }
 }
 
@@ -87,9 +160,36 @@ impl<'a> Hand<'a> {
     }
 
     /// Marks the session as ended and its ask as void.
-    pub(super) const fn rest(&mut self) {
-        self.memory.live = false;
-        self.memory.pending = None;
+    pub(super) fn rest(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, Memory::new());
+        self.memory = Memory { live: false, ..memory.asked_nothing() };
+    }
+
+    /// Whether what is known of this is young enough, so that it need not be read.
+    pub(super) fn is_fresh(&self, source: FactSource) -> bool {
+        self.cx.fresh.contains(&source)
+    }
+
+    /// Whether the inventory is known well enough to work by it.
+    pub(super) fn has_looked(&self) -> bool {
+        self.memory.seen.inventory != Sight::Unseen
+    }
+
+    /// Whether what is worked by was not read in this session.
+    pub(super) fn assumes(&self) -> bool {
+        self.memory.seen.inventory == Sight::Assumed
+    }
+
+    /// Asks which package, and how.
+    pub(super) fn need_selection(&mut self) {
+        self.need(Need::Selection { read: self.read(), closed: self.memory.closed.clone() });
+    }
+
+    /// What was read in this session and counts for a choice.
+    pub(super) fn read(&self) -> BTreeSet<FactSource> {
+        let detail = self.memory.seen.detail.then_some(FactSource::DevDetail);
+        let inventory = self.has_looked() && self.cx.collect.allows(FactSource::Inventory);
+        detail.into_iter().chain(inventory.then_some(FactSource::Inventory)).collect()
     }
 
     /// Whether this is the outstanding ask, which then no longer is.
@@ -114,6 +214,17 @@ impl<'a> Hand<'a> {
 
     pub(super) fn learned(&mut self, fact: Fact) {
         self.effects.push(Effect::Learned(fact));
+    }
+
+    /// Takes in the inventory of the root that is worked on: what that root shows, and all that is known now.
+    pub(super) fn renew(&mut self, place: &Place, tree: &Branch) -> (Inventory, Inventory) {
+        let part = Inventory::from_tree(place.clone(), tree);
+        let whole = match self.cx.inventory {
+            Some(known) => known.renewed(part.clone()),
+            None => part.clone(),
+        };
+        self.learned(Fact::Inventory { whole: whole.places.len() <= 1, inventory: whole.clone() });
+        (part, whole)
     }
 
     pub(super) fn note(&mut self, text: impl Into<String>) {
@@ -155,15 +266,40 @@ impl<'a> Hand<'a> {
         self.finish(ending)
     }
 
-    /// The device did not do what an ask wanted; `doing` completes "the device refused to …".
+    /// The device did not do what an ask wanted; `doing` completes "the device refused to …". If that was asked upon what was known
+    /// from before, the device is looked at first.
     pub(super) fn setback(&mut self, outcome: &Outcome, doing: &str) -> Stage {
         let failure = Failure::of(outcome, doing);
+        if self.assumes() {
+            return look::again(&failure.text, self);
+        }
         self.finish(Ending::Failed(failure))
+    }
+
+    /// The same where it shows that a package cannot be brought this way at all: another way is chosen if there is one.
+    pub(super) fn dead_end(&mut self, outcome: &Outcome, doing: &str) -> Stage {
+        let failure = Failure::of(outcome, doing);
+        let unable =
+            failure.class == FailureClass::Incapable || matches!(failure.device_code, Some(405 | 406 | 413 | 415));
+        if unable && !self.assumes() { self.unable(failure) } else { self.setback(outcome, doing) }
+    }
+
+    /// The device lacks what the way needs that is being tried.
+    pub(super) fn unable(&mut self, failure: Failure) -> Stage {
+        let Some(way) = self.memory.way.take().filter(|way| self.memory.closed.iter().all(|c| c.way != *way)) else {
+            return self.finish(Ending::Failed(failure));
+        };
+        self.note(format!("{}: another way is looked for", failure.text));
+        self.memory.closed.push(Closed { way, failure });
+        self.need_selection();
+        Stage::Selecting
     }
 }
 
 impl Failure {
-    fn of(outcome: &Outcome, doing: &str) -> Self {
+    /// What an outcome that is no success means; `doing` completes "the device refused to …".
+    #[must_use]
+    pub fn of(outcome: &Outcome, doing: &str) -> Self {
         let refused = |code: u16| Self {
             code: None,
             device_code: Some(code),

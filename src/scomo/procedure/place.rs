@@ -1,77 +1,12 @@
-//! Where a device keeps its SCOMO nodes, spelled as it spells them, and the entry that is worked on.
+//! The entry that is worked on.
 
 use serde::{Deserialize, Serialize};
 
-use super::goal::Goal;
+use super::goal::{Goal, Reached};
 use crate::{
-    model::{
-        id::Correlator,
-        tree::{Branch, Instance, Node},
-    },
-    scomo::operation::{Operation, Target},
+    model::{id::Correlator, tree::Node},
+    scomo::{inventory::Inventory, object::Place, operation::Operation},
 };
-
-/// A SCOMO root and the names of the nodes below it (SCOMO sheet 1.1: letter case is not to be relied upon).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
-    pub(super) root: Instance,
-    /// Found in this session, not remembered from an earlier one.
-    pub(super) fresh: bool,
-    inventory: String,
-    delivered: String,
-    deployed: String,
-    download: String,
-}
-
-impl Place {
-    pub(super) fn new(root: Instance, fresh: bool) -> Self {
-        let [inventory, delivered, deployed, download] =
-            ["Inventory", "Delivered", "Deployed", "Download"].map(str::to_owned);
-        Self { root, fresh, inventory, delivered, deployed, download }
-    }
-
-    /// The same with lower-case names, as some devices have them; `None` if they are already.
-    pub(super) fn lower_case(&self) -> Option<Self> {
-        let [inventory, delivered, deployed, download] =
-            [&self.inventory, &self.delivered, &self.deployed, &self.download].map(|n| n.to_ascii_lowercase());
-        let lower = Self { root: self.root.clone(), fresh: self.fresh, inventory, delivered, deployed, download };
-        (lower.inventory != self.inventory).then_some(lower)
-    }
-
-    /// The same for `Download` alone; `None` if it is lower case already.
-    pub(super) fn lower_case_download(&self) -> Option<Self> {
-        let download = self.download.to_ascii_lowercase();
-        (download != self.download).then(|| Self { download, ..self.clone() })
-    }
-
-    /// Takes the spelling of what is below the inventory from what was read.
-    pub(super) fn spelled_as_in(mut self, inventory: &Branch) -> Self {
-        for (name, _) in inventory.children() {
-            if name.eq_ignore_ascii_case(&self.delivered) {
-                self.delivered.clone_from(name);
-            } else if name.eq_ignore_ascii_case(&self.deployed) {
-                self.deployed.clone_from(name);
-            }
-        }
-        self
-    }
-
-    pub(super) fn inventory(&self) -> Node {
-        self.root.node(&self.inventory)
-    }
-
-    pub(super) fn download(&self) -> Node {
-        self.root.node(&self.download)
-    }
-
-    fn parent(&self, target: Target) -> Node {
-        match target {
-            Target::Download => self.download(),
-            Target::Delivered => self.inventory().child(&self.delivered),
-            Target::Deployed => self.inventory().child(&self.deployed),
-        }
-    }
-}
 
 /// An entry, what is done with it, and what for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +16,14 @@ pub(super) struct Work {
     pub(super) operation: Operation,
     /// The name of the `<X>` node.
     pub(super) entry: String,
+    /// The name of the node above its operations.
+    pub(super) operations: String,
+    /// The entry lists no operations: the name of the one that was sent is a guess.
+    #[serde(default)]
+    pub(super) guessed: bool,
+    /// Other roots to try where this one does not take a new package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) elsewhere: Vec<Place>,
     /// The device came with this entry: it is not to be deleted.
     pub(super) fixed: bool,
     /// The Exec sent last.
@@ -89,12 +32,41 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(place: Place, goal: Goal, operation: Operation, entry: String) -> Self {
-        Self { place, goal, operation, entry, fixed: false, exec: None }
+        let operations = "Operations".to_owned();
+        let elsewhere = Vec::new();
+        Self { place, goal, operation, entry, operations, guessed: false, elsewhere, fixed: false, exec: None }
+    }
+
+    /// The same with the name that the device gives the node above the entry's operations.
+    pub(super) fn with_operations(mut self, name: Option<&String>) -> Self {
+        if let Some(name) = name {
+            self.operations.clone_from(name);
+        }
+        self
+    }
+
+    /// The same, to be tried at other roots, too.
+    pub(super) fn or_elsewhere(self, elsewhere: Vec<Place>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// What the device's inventory shows once `part`, that of the work's own root, was read.
+    pub(super) fn reached(&self, part: &Inventory, whole: &Inventory) -> Reached {
+        match self.goal {
+            // Its components may turn up at another root.
+            Goal::Package { .. } => self.goal.reached(whole),
+            Goal::Delivered { .. } | Goal::Component { .. } => self.goal.reached(part),
+        }
     }
 
     /// The entry's own node.
     pub(super) fn node(&self) -> Node {
         self.place.parent(self.operation.target()).child(&self.entry)
+    }
+
+    /// The node above its operations.
+    pub(super) fn operations_node(&self) -> Node {
+        self.node().child(&self.operations)
     }
 
     /// Whether a report may mean it by this `Identifier`; some devices put the node's name there.
@@ -130,14 +102,17 @@ fn ends_with_entry(given: &[String], own: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::tree::ObjectKind, scomo::procedure::errand::ComponentOperation};
+    use crate::{
+        model::tree::{Instance, ObjectKind},
+        scomo::procedure::errand::ComponentOperation,
+    };
 
     #[test]
     fn a_report_names_its_operation_or_any_node_above_it() {
         let root = Instance { kind: ObjectKind::Scomo, name: "./SCOMO".to_owned() };
         let id = crate::model::id::ComponentId::parse("player").unwrap();
         let goal = Goal::Component { id, operation: ComponentOperation::Deactivate };
-        let work = Work::new(Place::new(root, true), goal, Operation::Deactivate, "c1".to_owned());
+        let work = Work::new(Place::new(root), goal, Operation::Deactivate, "c1".to_owned());
         for own in [
             "./SCOMO/Inventory/Deployed/c1/Operations/Deactivate",
             "./scomo/inventory/deployed/C1/operations/deactive",

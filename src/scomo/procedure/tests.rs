@@ -1,24 +1,34 @@
 //! The procedures, told as sessions with a device that obeys its tree.
 
+mod build;
+mod collect;
+mod consent;
 mod device;
 mod download;
 mod lost;
 mod operate;
 mod reports;
+mod roots;
 
 use self::device::Device;
 use super::{
     Scomo,
-    errand::{Action, Chosen, Errand, Mechanism, Package, Way},
-    turn::{Context, Effect, Ending, Fact, Input, Need, Quirks, Selected},
+    errand::{Action, Chosen, Collect, Errand, Mechanism, Package, Way},
+    turn::{Closed, Context, Effect, Ending, Fact, Fit, Input, Need, Question, Quirks, Selected},
 };
-use crate::model::{
-    catalog::{Component, PackageRef},
-    clock::Mint,
-    digest::Digest,
-    id::{ComponentId, Correlator, PackageId},
-    tree::{Instance, Intent, Outcome, Payload},
-    version::Version,
+use std::collections::BTreeSet;
+
+use crate::{
+    model::{
+        catalog::{Component, PackageRef},
+        clock::Mint,
+        digest::Digest,
+        id::{ComponentId, Correlator, PackageId},
+        rule::FactSource,
+        tree::{Instance, Intent, Outcome, Payload},
+        version::Version,
+    },
+    scomo::inventory::Inventory,
 };
 
 /// Counts, so that no two tokens are alike.
@@ -46,11 +56,24 @@ struct World {
     procedure: Scomo,
     mint: Counter,
     roots: Vec<Instance>,
+    inventory: Option<Inventory>,
+    collect: Collect,
+    fresh: BTreeSet<FactSource>,
+    rootless: bool,
     way: Way,
+    /// What is said of the packages that the device holds, the last first; then its first one.
+    fit: Vec<Fit>,
+    /// The way that selection names when the first turned out to be closed.
+    other_way: Option<Way>,
+    /// What selection was told to have been read, each time it was asked.
+    read: Vec<BTreeSet<FactSource>>,
     selected: Option<Selected>,
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
+    lacks: Vec<crate::scomo::operation::Operation>,
     report_late: bool,
+    question: Option<Question<'static>>,
+    ui: Option<bool>,
     loss: Option<Loss>,
     asked: usize,
     notes: Vec<String>,
@@ -65,10 +88,20 @@ impl World {
             procedure: Scomo::new(errand),
             mint: Counter(0),
             roots: vec![],
+            inventory: None,
+            collect: Collect::default(),
+            fresh: BTreeSet::new(),
+            rootless: false,
             way: Way::Direct,
+            fit: vec![],
+            other_way: None,
+            read: vec![],
             selected: None,
             never_content: false,
+            lacks: vec![],
             report_late: false,
+            question: None,
+            ui: None,
             loss: None,
             asked: 0,
             notes: vec![],
@@ -102,7 +135,19 @@ impl World {
 
     fn advance(&mut self, input: Input) -> Vec<Effect> {
         let quirks = Quirks::default();
-        let cx = Context { roots: &self.roots, quirks: &quirks, report_late: self.report_late };
+        let cx = Context {
+            roots: &self.roots,
+            rootless: self.rootless,
+            inventory: self.inventory.as_ref(),
+            collect: &self.collect,
+            fresh: &self.fresh,
+            quirks: &quirks,
+            lacks: &self.lacks,
+            report_late: self.report_late,
+            question: self.question,
+            ui: self.ui,
+            lang: None,
+        };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();
         self.procedure = serde_json::from_str(&stored).unwrap();
@@ -123,9 +168,14 @@ impl World {
                 }
                 Some(Input::Outcome { ask: ask.id, outcome })
             }
-            Effect::Need(Need::Selection) => {
-                let chosen = || Selected::Chosen(Box::new(Chosen { package: package(), way: self.way }));
-                Some(Input::Selected(self.selected.clone().unwrap_or_else(chosen)))
+            Effect::Need(Need::Selection { read, closed }) => {
+                self.read.push(read);
+                Some(Input::Selected(self.selected.clone().unwrap_or_else(|| self.choose(&closed))))
+            }
+            Effect::Need(Need::Fit { held, read }) => {
+                self.read.push(read);
+                let first = || Fit::This { pkg_id: held[0].clone() };
+                Some(Input::Fit(self.fit.pop().unwrap_or_else(first)))
             }
             Effect::Need(Need::Grant { .. }) => Some(Input::Granted { url: "https://dl.example/dd/g1".to_owned() }),
             Effect::Learned(Fact::Roots(roots)) => {
@@ -136,7 +186,14 @@ impl World {
                 self.selected = self.selected.take().filter(|_| self.never_content);
                 None
             }
-            Effect::Learned(Fact::Inventory(_)) => None,
+            Effect::Learned(Fact::Ui(able)) => {
+                self.ui = Some(able);
+                None
+            }
+            Effect::Learned(Fact::Inventory { inventory, whole: _ }) => {
+                self.inventory = Some(inventory);
+                None
+            }
             Effect::Note(text) => {
                 self.notes.push(text);
                 None
@@ -154,8 +211,16 @@ impl World {
         }
     }
 
+    fn choose(&self, closed: &[Closed]) -> Selected {
+        match (closed, self.other_way) {
+            ([], _) => Selected::Chosen(Box::new(Chosen { package: package(), way: self.way })),
+            ([_, ..], Some(way)) => Selected::Chosen(Box::new(Chosen { package: package(), way })),
+            ([_, ..], None) => Selected::Nothing { reasons: vec!["there is no other way".to_owned()] },
+        }
+    }
+
     fn execs(&self) -> usize {
-        self.device.log.iter().filter(|intent| matches!(intent, Intent::Exec { .. })).count()
+        self.device.log.iter().filter(|intent| matches!(intent, Intent::Exec { .. } | Intent::Guarded { .. })).count()
     }
 }
 
@@ -169,6 +234,7 @@ fn package() -> Package {
         description: None,
         install_params: Some("silent=1".to_owned()),
         env_type: None,
+        reboot: Some("after".to_owned()),
         payload: Payload { digest: Digest::of(b"player"), size: 6, mime: "application/vnd.example.pkg".to_owned() },
         file: "player.pkg".to_owned(),
         components: vec![Component {

@@ -3,17 +3,22 @@
 //! The flow feeds [`Input`]s and carries out [`Effect`]s in their order. A `Need` is answered within the same message; an `Ask`
 //! goes to the dialogue, whose outcome comes back with its number. At most one ask is outstanding.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::errand::{Chosen, Mechanism, Package};
+use super::errand::{Chosen, Collect, IfNoUi, Mechanism, Package, Way};
 use crate::{
     model::{
         device::DevDetail,
         id::Correlator,
+        rule::FactSource,
         tree::{Ask, AskId, Instance, Outcome},
     },
     scomo::{
+        device_request::Asker,
         inventory::Inventory,
+        operation::Operation,
         outcome::{ReportItem, ResultCode, worst},
     },
 };
@@ -26,12 +31,18 @@ pub struct Quirks {
     pub roots: Vec<String>,
     /// What to put at PkgURL.
     pub alternate: Alternate,
+    /// Whether the devices can ask their users by alerts 1100 to 1104.
+    pub ui: Ui,
+    /// Whose requests by generic alert are taken (SCOMO sheet 4.4); none by default.
+    pub requests: BTreeSet<Asker>,
+    /// How many of them become work in an hour, for each device.
+    pub requests_per_hour: u16,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
         let roots = crate::scomo::object::WELL_KNOWN_ROOTS.iter().map(|r| (*r).to_owned()).collect();
-        Self { roots, alternate: Alternate::Auto }
+        Self { roots, alternate: Alternate::Auto, ui: Ui::Auto, requests: BTreeSet::new(), requests_per_hour: 6 }
     }
 }
 
@@ -48,15 +59,67 @@ pub enum Alternate {
     Descriptor,
 }
 
+/// The device class's word on user interaction (SCOMO sheet 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ui {
+    /// What the device has shown so far.
+    #[default]
+    Auto,
+    /// They can.
+    Yes,
+    /// They cannot.
+    No,
+}
+
+impl Ui {
+    /// Whether a device of the class can ask its user, given what it has `shown`; absent: nobody knows.
+    #[must_use]
+    pub const fn of(self, shown: Option<bool>) -> Option<bool> {
+        match self {
+            Self::Auto => shown,
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+        }
+    }
+}
+
+/// A question to the user that an operation waits for.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// In the user's language.
+    pub text: &'a str,
+    /// How long the device waits for the answer, in seconds.
+    pub seconds: u32,
+    /// What becomes of a device that cannot ask.
+    pub if_no_ui: IfNoUi,
+}
+
 /// What a procedure may read while it handles an input; never stored with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The management object instances known of this device from earlier sessions; may be stale.
     pub roots: &'a [Instance],
+    /// The device was found to have no SCOMO management object not long ago.
+    pub rootless: bool,
+    /// What was last read of its packages and components; may be stale.
+    pub inventory: Option<&'a Inventory>,
+    /// What may and shall be read.
+    pub collect: &'a Collect,
+    /// What is known of these sources is young enough: it need not be read before something is chosen.
+    pub fresh: &'a BTreeSet<FactSource>,
     /// The device class's settings.
     pub quirks: &'a Quirks,
+    /// Operations that the device said it does not implement: they are not taken where there is another way.
+    pub lacks: &'a [Operation],
     /// The awaited report is overdue: what the device's tree says now decides (SCOMO sheet 12 no. 5).
     pub report_late: bool,
+    /// What the user has to be asked before anything is done; absent: nobody is asked.
+    pub question: Option<Question<'a>>,
+    /// Whether the device can ask its user; absent as long as it has not shown it.
+    pub ui: Option<bool>,
+    /// The device's language (`DevInfo/Lang`), for what is shown to its user.
+    pub lang: Option<&'a str>,
 }
 
 /// What happens to a procedure.
@@ -83,8 +146,18 @@ pub enum Input {
         /// One an item; empty if none could be read.
         results: Vec<ReportItem>,
     },
+    /// A generic alert of whatever type came that carries the correlator of an Exec (a procedure that
+    /// [expects](crate::job::procedure::Procedure::expects) it is fed this in place of `Report`).
+    Told {
+        /// As the alert carries it.
+        correlator: Correlator,
+        /// The data of its items, bounded.
+        texts: Vec<String>,
+    },
     /// The answer to [`Need::Selection`].
     Selected(Selected),
+    /// The answer to [`Need::Fit`].
+    Fit(Fit),
     /// The answer to [`Need::Grant`]: what to write as PkgURL.
     Granted {
         /// Absolute URL, at most 255 bytes.
@@ -109,6 +182,27 @@ pub enum Selected {
         reasons: Vec<String>,
     },
     /// A rule or the choice of the way reads DevDetail, which nobody has asked for yet.
+    Undecided {
+        /// What was missing, a sentence each.
+        reasons: Vec<String>,
+    },
+}
+
+/// Which of the packages held is to be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// This one.
+    This {
+        /// Its `PkgID`, as it was asked for.
+        pkg_id: String,
+    },
+    /// None is meant for this device.
+    Nothing {
+        /// A sentence each.
+        reasons: Vec<String>,
+    },
+    /// A rule reads what nobody has asked the device for yet.
     Undecided {
         /// What was missing, a sentence each.
         reasons: Vec<String>,
@@ -141,8 +235,21 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// Which package, and how; the inventory was learnt just before. Answered by [`Input::Selected`].
-    Selection,
+    /// Which package, and how. Answered by [`Input::Selected`].
+    Selection {
+        /// What was read of the device in this session, however old it is by now; of the inventory also if what is known counts. No
+        /// other inventory counts.
+        read: BTreeSet<FactSource>,
+        /// The ways that turned out to be closed.
+        closed: Vec<Closed>,
+    },
+    /// Which of the packages that the device holds is to be installed. Answered by [`Input::Fit`].
+    Fit {
+        /// Their `PkgID`s, best first.
+        held: Vec<String>,
+        /// As for [`Need::Selection`].
+        read: BTreeSet<FactSource>,
+    },
     /// A URL under which the device may fetch the package. Answered by [`Input::Granted`].
     Grant {
         /// What has to lie there.
@@ -152,16 +259,32 @@ pub enum Need {
     },
 }
 
+/// A way that a device cannot go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The way.
+    pub way: Way,
+    /// How that turned out.
+    pub failure: Failure,
+}
+
 /// What was learnt of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// `./DevDetail`; empty if the device does not let it be read.
     Detail(DevDetail),
-    /// What its SCOMO object holds.
-    Inventory(Inventory),
+    /// What its SCOMO objects hold.
+    Inventory {
+        /// All of it.
+        inventory: Inventory,
+        /// All of it was read just now; else only the root that is worked on, and the rest is as it was known.
+        whole: bool,
+    },
     /// Where its management objects of one kind are; replaces what was known of that kind.
     Roots(Vec<Instance>),
+    /// Whether it can ask its user.
+    Ui(bool),
 }
 
 /// How a procedure ended.
@@ -179,10 +302,10 @@ pub enum Ending {
     AlreadyDone,
     /// It was tried and failed.
     Failed(Failure),
-    /// The device's user said no (1401); not tried again by itself.
+    /// The device's user said no; not tried again by itself.
     Declined {
-        /// What the device reported.
-        code: ResultCode,
+        /// What the device reported (1401); absent where the user was asked by this service.
+        code: Option<ResultCode>,
     },
     /// It makes no sense on this device.
     NotApplicable {
@@ -206,7 +329,7 @@ impl Ending {
     /// What a result code means.
     pub(super) fn of(code: ResultCode) -> Self {
         match code {
-            ResultCode::DECLINED => Self::Declined { code },
+            ResultCode::DECLINED => Self::Declined { code: Some(code) },
             code if code.is_ok() => Self::Succeeded { code: Some(code), confirmed: false },
             code => Self::Failed(Failure::reported(code)),
         }

@@ -98,6 +98,9 @@ impl Settings {
                 complain(key, "must be between 1 and 1000000".to_owned());
             }
         }
+        if !(1..=1000).contains(&self.retention.inventories) {
+            complain("retention.inventories", "must be between 1 and 1000".to_owned());
+        }
     }
 }
 

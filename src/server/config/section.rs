@@ -223,6 +223,8 @@ pub struct Retention {
     /// How long events can be read.
     #[serde(with = "span")]
     pub events: Duration,
+    /// How many inventories of a device are kept, each time that one differed from the last.
+    pub inventories: u32,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {

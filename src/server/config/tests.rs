@@ -148,9 +148,13 @@ fn what_does_not_fit_together_is_told_at_once() {
         ("SCOMO__ADMIN__AUTH", "tokens"),
         ("SCOMO__JOB__DEFAULT_DEADLINE", "0s"),
         ("SCOMO__RETENTION__EVENTS", "0s"),
+        ("SCOMO__RETENTION__INVENTORIES", "0"),
         ("SCOMO__DEVICE__PATHS", "[\"dm\"]"),
     ]);
     let LoadError::Unfit(Complaints(found)) = refused.unwrap_err() else { panic!("another error") };
     let keys: Vec<&str> = found.iter().map(|complaint| complaint.key).collect();
-    assert_eq!(keys, ["admin.tokens", "device.paths", "job.default_deadline", "retention.events"]);
+    assert_eq!(
+        keys,
+        ["admin.tokens", "device.paths", "job.default_deadline", "retention.events", "retention.inventories"]
+    );
 }

@@ -1,11 +1,7 @@
 //! Building the commands that a device sends.
 
 use crate::{
-    sim::{
-        device::Device,
-        observer::Reason,
-        scomo::{Report, ReportItem},
-    },
+    sim::{device::Device, observer::Reason},
     wire::syncml::{Alert, Chal, Command, Data, Header, Item, Location, Meta, Results, Status, Write},
 };
 
@@ -14,19 +10,26 @@ use crate::{
 pub(super) struct Outbound {
     /// The command.
     pub(super) command: Command,
-    /// The report that it carries.
-    pub(super) report: Option<u64>,
+    /// The report or request that it carries, by its number.
+    pub(super) notice: Option<u64>,
+    /// Whether nothing may follow it in its message: more of the same object comes in the next (DM 1.x sheet 4 no. 3).
+    pub(super) ends_message: bool,
 }
 
 impl Outbound {
     /// A command that carries no report.
     pub(super) const fn plain(command: Command) -> Self {
-        Self { command, report: None }
+        Self { command, notice: None, ends_message: false }
+    }
+
+    /// An alert of the device's own.
+    pub(super) fn notice((number, alert): (u64, Alert)) -> Self {
+        Self { command: Command::Alert(alert), notice: Some(number), ends_message: false }
     }
 }
 
 /// Package 1 without its header (DM 1.x sheet 2.1).
-pub(super) fn package1(device: &Device, reason: Reason) -> Vec<Outbound> {
+pub(super) fn package1(device: &mut Device, reason: Reason) -> Vec<Outbound> {
     let code = match reason {
         Reason::Notified(_) => "1200",
         Reason::Own => "1201",
@@ -38,12 +41,26 @@ pub(super) fn package1(device: &Device, reason: Reason) -> Vec<Outbound> {
         data: Some(Data::Text(device.tree.text(&path).to_owned())),
         ..Item::default()
     };
-    let info = Write { items: leaves.into_iter().chain(ext).map(item).collect(), ..Write::default() };
-    let reports = device.reports().into_iter().map(|(number, report)| Outbound {
-        command: Command::Alert(generic_alert(&report, &device.profile.scomo.alert_type)),
-        report: Some(number),
-    });
-    [alert(code), Outbound::plain(Command::Replace(info))].into_iter().chain(reports).collect()
+    let mut items: Vec<Item> = leaves.into_iter().chain(ext).map(item).collect();
+    let dialect = &device.profile.dialect;
+    if dialect.devinfo_ext_node {
+        items.push(ext_node(device));
+    }
+    let info = Outbound::plain(Command::Replace(Write { items, ..Write::default() }));
+    let opening = dialect.opening_alert.then(|| alert(code)).into_iter().chain([info]);
+    let alerts_first = dialect.alerts_first;
+    let notices: Vec<Outbound> = device.waiting_alerts().into_iter().map(Outbound::notice).collect();
+    if alerts_first { notices.into_iter().chain(opening).collect() } else { opening.chain(notices).collect() }
+}
+
+/// `./DevInfo/Ext` as an interior node, the names of its children for a value (DM 1.x sheet 12.1 D).
+fn ext_node(device: &Device) -> Item {
+    Item {
+        source: Some(Location::new("./DevInfo/Ext")),
+        meta: Meta::format("node"),
+        data: Some(Data::Text(device.tree.children("DevInfo/Ext").join("/"))),
+        ..Item::default()
+    }
 }
 
 /// An alert that is nothing but its code.
@@ -83,6 +100,16 @@ pub(super) fn status(msg_ref: &str, command: &Command, code: u16, target: Option
     }))
 }
 
+/// The Status of a prompt, with what was typed or chosen (DM 1.x sheet 2.5).
+pub(super) fn prompted(msg_ref: &str, command: &Command, code: u16, answer: Vec<String>) -> Outbound {
+    let mut out = status(msg_ref, command, code, None);
+    if let Command::Status(status) = &mut out.command {
+        let item = |text| Item { data: Some(Data::Text(text)), ..Item::default() };
+        status.items = answer.into_iter().map(item).collect();
+    }
+    out
+}
+
 /// The Results of a Get.
 pub(super) fn results(msg_ref: &str, command: &Command, items: Vec<Item>) -> Outbound {
     Outbound::plain(Command::Results(Results {
@@ -107,31 +134,4 @@ pub(super) fn number(command: &mut Command, id: usize) {
         Command::Sequence(c) | Command::Atomic(c) => c.cmd_id = id,
         Command::Other(c) => c.cmd_id = id,
     }
-}
-
-/// Alert 1226 with the result of an operation (SCOMO sheet 4.3).
-fn generic_alert(report: &Report, r#type: &str) -> Alert {
-    let mark = if (1200..1300).contains(&report.code) { "informational" } else { "warning" };
-    let item = |item: &ReportItem| Item {
-        target: item.target.as_deref().map(Location::new),
-        source: Some(Location::new(report.source.clone())),
-        meta: Meta { mark: Some(mark.to_owned()), ..Meta::typed("chr", r#type) },
-        data: Some(Data::Text(format!(
-            "<ResultCode>{}</ResultCode><Identifier>{}</Identifier>",
-            report.code,
-            escaped(&item.identifier)
-        ))),
-        more_data: false,
-    };
-    Alert {
-        data: "1226".to_owned(),
-        correlator: report.correlator.clone(),
-        items: report.items.iter().map(item).collect(),
-        ..Alert::default()
-    }
-}
-
-/// The identifier as it stands in the report's own markup.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

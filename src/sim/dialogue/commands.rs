@@ -8,8 +8,8 @@ use crate::{
     sim::{
         device::Device,
         observer::Event,
-        profile::User,
-        scomo::Verdict,
+        profile::{Moment, Verb},
+        scomo::{Verdict, Work},
         tree::{self, Refusal},
     },
     wire::syncml::{Alert, Command, Exec, Group},
@@ -113,6 +113,10 @@ impl<'r> Run<'r> {
             Command::Exec(exec) => self.exec(command, exec),
             Command::Alert(alert) => self.alert(command, alert),
             Command::Sequence(group) => self.sequence(command, group),
+            Command::Atomic(_) if !self.device.profile.dialect.atomic => {
+                self.refuse(&[command], 406);
+                406
+            }
             Command::Atomic(group) => self.atomic(command, group),
             Command::Status(_) => 200,
             Command::Results(_) | Command::Other(_) => self.status(command, 406),
@@ -123,28 +127,59 @@ impl<'r> Run<'r> {
         let [item] = exec.items.as_slice() else { return self.status(command, 400) };
         let uri = item.target_uri();
         let Some(path) = tree::path(uri) else { return self.status_of(command, 404, uri) };
+        if let Err(refusal) = self.device.admits(Verb::Exec, &path) {
+            return self.status_of(command, refusal, uri);
+        }
+        let correlator = exec.correlator.as_deref();
         let device = &mut *self.device;
-        let code = match device.object.execute(&mut device.tree, &path, exec.correlator.as_deref()) {
-            Verdict::Refused(status) => status,
-            Verdict::Done { operation, identifier, code } => {
-                device.events.push(Event::Executed { operation, identifier, code });
-                code
+        match device.objects.execute(&mut device.tree, &path, correlator) {
+            Verdict::Refused { status, about } => {
+                if let Some((operation, identifier)) = about {
+                    device.log.exec(operation, &identifier, correlator, status);
+                }
+                self.status_of(command, status, uri)
             }
-            Verdict::Later(work) => {
-                device.accept(work);
+            Verdict::Done { operation, identifier, code, status } => {
+                let ran = device.log.exec(operation, &identifier, correlator, status);
+                if let Some(ran) = device.log.ran(ran) {
+                    ran.code = Some(code);
+                }
+                let correlator = exec.correlator.clone();
+                device.events.push(Event::Executed { operation, identifier, correlator, code });
+                self.status_of(command, status, uri)
+            }
+            Verdict::Later(mut work) => {
+                work.ran = device.log.exec(work.operation, &work.identifier, correlator, 202);
+                self.status_of(command, 202, uri);
+                self.begin(work);
                 202
             }
-        };
-        self.status_of(command, code, uri)
+        }
+    }
+
+    /// Takes an operation on; one that needs no download may end and be reported in this very message.
+    fn begin(&mut self, work: Work) {
+        let operation = work.operation;
+        if self.device.profile.report.when == Moment::Session && work.url.is_none() {
+            let numbers = self.device.finish(&work, None).map(|(_, numbers)| numbers).unwrap_or_default();
+            self.out.extend(self.device.alerts(&numbers).into_iter().map(Outbound::notice));
+        } else {
+            self.device.accept(work);
+        }
+        self.device.accepted(operation);
     }
 
     fn alert(&mut self, command: &Command, alert: &Alert) -> u16 {
-        let code = match (alert.data.trim(), self.device.profile.user) {
-            ("1222", _) | ("1100" | "1101", User::Accept) | ("1100", User::Decline) => 200,
-            ("1101", User::Decline) => 304,
-            _ => 406,
-        };
-        self.status(command, code)
+        if alert.data.trim() == "1222" {
+            return self.status(command, 200);
+        }
+        match self.device.prompted(alert) {
+            Some((code, answer)) => {
+                self.out.push(answers::prompted(self.msg_ref, command, code, answer));
+                code
+            }
+            None => self.status(command, 406),
+        }
     }
 
     /// In order; after a "no" of the user, the rest is not executed (DM 1.x sheet 2.5).
@@ -155,10 +190,16 @@ impl<'r> Run<'r> {
             if stopped {
                 self.refuse(&[member], 215);
             } else {
-                stopped = matches!((member, self.one(member, Within::Sequence)), (Command::Alert(_), 214 | 304 | 408));
+                let code = self.one(member, Within::Sequence);
+                stopped = matches!(member, Command::Alert(_)) && self.stops(code);
             }
         }
         200
+    }
+
+    /// Whether a Sequence goes no further after this status of a prompt.
+    fn stops(&self, code: u16) -> bool {
+        matches!(code, 214 | 304 | 408) || code == 406 && !self.device.profile.user.goes_on_without_ui
     }
 
     /// All or nothing (DM 1.x sheet 1.7).

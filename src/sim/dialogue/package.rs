@@ -2,7 +2,7 @@
 
 use super::{Outbound, Outgoing, Session, answers};
 use crate::{
-    sim::{auth, device::Device},
+    sim::{auth, device::Device, dialect},
     wire::syncml::{Body, Command, Header, Location, Message, Meta, xml},
 };
 
@@ -17,7 +17,8 @@ impl Session {
             answers::number(&mut out.command, at.saturating_add(1));
         }
         let mut keep = device.profile.limits.commands_per_message.map_or(all.len(), |most| most.max(1) + head);
-        keep = keep.min(all.len());
+        let object = all.iter().position(|out| out.ends_message).map_or(all.len(), |at| at.saturating_add(1));
+        keep = keep.min(object).min(all.len());
         let mut message = self.message(device, &all, keep);
         while keep > head.saturating_add(1) && self.is_too_large(&message) {
             keep = keep.div_ceil(2).max(head.saturating_add(1));
@@ -25,7 +26,7 @@ impl Session {
         }
         self.waiting = all.split_off(keep).into();
         for out in all {
-            if let Some(number) = out.report {
+            if let Some(number) = out.notice {
                 self.reported.insert((message.header.msg_id.clone(), out.command.cmd_id().to_owned()), number);
             }
         }
@@ -37,7 +38,8 @@ impl Session {
     }
 
     fn message(&self, device: &Device, all: &[Outbound], keep: usize) -> Message {
-        let commands = all.iter().take(keep).map(|out| out.command.clone()).collect();
+        let mut commands: Vec<Command> = all.iter().take(keep).map(|out| out.command.clone()).collect();
+        dialect::word(&mut commands, &device.profile.dialect);
         let is_final = keep == all.len() && self.waiting_final;
         Message { header: self.header(device), body: Body { commands, is_final } }
     }
@@ -48,20 +50,23 @@ impl Session {
         let nonce = standing.nonce.as_deref().unwrap_or_default();
         let cred = || auth::cred(standing.scheme, &identity.user, identity.secret.expose(), nonce);
         let limits = &device.profile.limits;
+        let dialect = &device.profile.dialect;
+        let uri = if dialect.lower_case_source { identity.id.to_lowercase() } else { identity.id.clone() };
+        let sizes = Meta {
+            max_msg_size: Some(limits.max_msg_size.to_string()),
+            max_obj_size: limits.max_obj_size.map(|size| size.to_string()),
+            ..Meta::default()
+        };
         Header {
-            ver_dtd: "1.2".to_owned(),
-            ver_proto: "DM/1.2".to_owned(),
+            ver_dtd: dialect.ver_dtd.clone(),
+            ver_proto: dialect.ver_proto.clone(),
             session_id: self.id.clone(),
             msg_id: self.sent.to_string(),
             target: Location::new(self.url.clone()),
-            source: Location { uri: identity.id.clone(), name: Some(identity.user.clone()) },
+            source: Location { uri, name: dialect.loc_name.then(|| identity.user.clone()) },
             resp_uri: None,
-            cred: standing.proves.then(cred),
-            meta: Meta {
-                max_msg_size: Some(limits.max_msg_size.to_string()),
-                max_obj_size: limits.max_obj_size.map(|size| size.to_string()),
-                ..Meta::default()
-            },
+            cred: (standing.proves || dialect.always_cred && standing.can_prove()).then(cred),
+            meta: if dialect.sizes { sizes } else { Meta::default() },
         }
     }
 }

@@ -1,17 +1,13 @@
 //! What runs: sessions and operations, a task a device and only while there is something to do.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use super::{Inner, Slot};
-use crate::{
-    sim::{
-        device::{Delivery, Next},
-        net,
-        observer::{End, Event},
-        scomo::Work,
-        transfer::Transfer,
-    },
-    wire::descriptor::InstallNotify,
+use crate::sim::{
+    device::{Delivery, Next},
+    net,
+    observer::{End, Event},
+    profile::Ask,
 };
 
 impl Inner {
@@ -35,7 +31,7 @@ impl Inner {
     }
 
     /// Tells the observer what has happened on a device.
-    fn tell(&self, slot: &Slot) {
+    pub(super) fn tell(&self, slot: &Slot) {
         let (id, events) = {
             let mut state = slot.lock();
             (state.device.id().to_owned(), state.device.take_events())
@@ -45,7 +41,7 @@ impl Inner {
         }
     }
 
-    fn tell_one(&self, slot: &Slot, event: Event) {
+    pub(super) fn tell_one(&self, slot: &Slot, event: Event) {
         slot.note(event);
         self.tell(slot);
     }
@@ -78,6 +74,41 @@ impl Inner {
         }
     }
 
+    /// Lets a device ask for what its profile plans; what is asked at once is asked now. Waiting for later does not count as
+    /// under way.
+    pub(super) fn plan(self: &Arc<Self>, slot: &Arc<Slot>) {
+        if std::mem::replace(&mut slot.lock().done.begun, true) {
+            return;
+        }
+        for planned in slot.profile().ask.clone() {
+            let (inner, slot) = (Arc::clone(self), Arc::clone(slot));
+            let mut left = planned.times;
+            if planned.when.0.is_zero() && left > 0 {
+                left -= 1;
+                inner.ask(&slot, &planned.ask());
+            }
+            if left == 0 {
+                continue;
+            }
+            let asks = async move {
+                let first = if left == planned.times { planned.when.0 } else { planned.every };
+                net::pause(first).await;
+                for at in 0..left {
+                    net::pause(if at == 0 { Duration::ZERO } else { planned.every }).await;
+                    inner.ask(&slot, &planned.ask());
+                }
+            };
+            let stop = self.stop.clone();
+            self.tasks.spawn(async move { stop.run_until_cancelled(asks).await });
+        }
+    }
+
+    /// Lets a device ask for something.
+    pub(super) fn ask(self: &Arc<Self>, slot: &Arc<Slot>, ask: &Ask) {
+        slot.lock().device.ask(ask);
+        self.talk(slot);
+    }
+
     /// Runs a task that counts as under way until it ends or the fleet stops.
     fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         self.under_way.send_modify(|count| *count = count.saturating_add(1));
@@ -104,8 +135,11 @@ impl Inner {
             };
             let Some(first) = first else { return };
             let end = self.session(slot, first).await;
+            if end == End::Vanished {
+                self.outage(slot).await;
+            }
             self.work(slot);
-            if end.is_regular() {
+            if end.is_regular() || end == End::Vanished {
                 failed = 0;
             } else if slot.lock().device.wants_session() {
                 failed = failed.saturating_add(1);
@@ -114,16 +148,25 @@ impl Inner {
         }
     }
 
+    /// Waits until an outage is over, and until the device is itself again.
+    pub(super) async fn outage(self: &Arc<Self>, slot: &Arc<Slot>) {
+        self.tell(slot);
+        let lasts = slot.lock().device.outage().unwrap_or_default();
+        net::pause(lasts).await;
+        slot.lock().device.come_back();
+        self.tell(slot);
+        self.talk(slot);
+    }
+
     /// Holds one session.
     async fn session(&self, slot: &Slot, first: Delivery) -> End {
         let started = self.clock.now();
-        let delay = slot.profile().delays.message;
         let mut message = first;
         let mut last = (String::new(), 0);
         let end = loop {
             self.tell(slot);
             last = slot.lock().device.session().map_or(last, |(id, sent)| (id.to_owned(), sent));
-            net::pause(delay).await;
+            net::pause(message.pause).await;
             let answer = match self.connections.acquire().await {
                 Ok(_permit) => net::exchange(&self.client, slot, &message).await,
                 Err(_) => return End::Broken,
@@ -149,64 +192,8 @@ impl Inner {
         end
     }
 
-    /// Runs one operation after the other.
-    async fn operations(self: &Arc<Self>, slot: &Arc<Slot>) {
-        let delays = slot.profile().delays.clone();
-        loop {
-            let work = {
-                let mut state = slot.lock();
-                let work = state.device.take_work();
-                state.working = work.is_some();
-                work
-            };
-            let Some(work) = work else { return };
-            net::pause(delays.operation).await;
-            self.operation(slot, &work).await;
-            net::pause(delays.report).await;
-            slot.lock().device.want_session();
-            self.talk(slot);
-        }
-    }
-
-    async fn operation(&self, slot: &Slot, work: &Work) {
-        let Some(url) = work.url.as_deref() else {
-            slot.lock().device.complete(work, None);
-            return self.tell(slot);
-        };
-        let profile = slot.profile();
-        let tell = |event| self.tell_one(slot, event);
-        let transfer = Transfer {
-            client: &self.client,
-            user_agent: &profile.user_agent,
-            tries: profile.network.tries,
-            backoff: profile.network.backoff,
-            storage: profile.limits.storage,
-            break_at: profile.faults.break_transfer.filter(|_| !std::mem::replace(&mut slot.lock().broke, true)),
-            tell: &tell,
-        };
-        let (outcome, report, notify) = match self.limited(transfer.fetch(url)).await {
-            Ok(fetched) => {
-                slot.lock().device.downloaded(work);
-                net::pause(profile.delays.install).await;
-                (Ok(fetched.received), InstallNotify::SUCCESS, fetched.notify)
-            }
-            Err(failure) => {
-                tell(Event::TransferFailed { what: url.to_owned(), reason: failure.reason });
-                (Err(failure.code), failure.report, failure.notify)
-            }
-        };
-        let was_stored = outcome.is_ok();
-        let code = slot.lock().device.complete(work, Some(outcome));
-        self.tell(slot);
-        let Some(notify) = notify else { return };
-        let report = if was_stored && code >= 1300 { InstallNotify::DEVICE_ABORTED } else { report };
-        if let Err(problem) = self.limited(transfer.report(&notify, report)).await {
-            tell(Event::Trouble { what: format!("the status report {report} was not taken: {problem}") });
-        }
-    }
-
     /// Waits for a free connection first.
-    async fn limited<T>(&self, task: impl Future<Output = T> + Send) -> T {
+    pub(super) async fn limited<T>(&self, task: impl Future<Output = T> + Send) -> T {
         // The semaphore is never closed; without a permit the task would run all the same.
         let _permit = self.connections.acquire().await;
         task.await

@@ -157,8 +157,12 @@ pub struct Limits {
     pub size_unit: SizeUnit,
     /// Bytes of the largest package that there is room for: more is 420 or result 1404.
     pub storage: u64,
+    /// The content types that the download agent accepts; none: all. Others are status report 953 and result 1413.
+    pub types: Vec<String>,
     /// Commands in one message of the device, to make it split its packages; absent: as many as the server's `MaxMsgSize` takes.
     pub commands_per_message: Option<usize>,
+    /// Bytes of a value that one message carries; longer ones are sent in pieces. Absent: values are never cut.
+    pub chunk_results: Option<usize>,
 }
 
 impl Default for Limits {
@@ -168,7 +172,9 @@ impl Default for Limits {
             max_obj_size: Some(4 << 20),
             size_unit: SizeUnit::Encoded,
             storage: 64 << 20,
+            types: Vec::new(),
             commands_per_message: None,
+            chunk_results: None,
         }
     }
 }
@@ -181,150 +187,6 @@ pub enum SizeUnit {
     Encoded,
     /// The bytes that the base64 text means.
     Decoded,
-}
-
-/// The SCOMO object.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Scomo {
-    /// URI of its root.
-    pub root: String,
-    /// Its Type property.
-    pub r#type: String,
-    /// Who makes the nodes of a new entry.
-    pub children: Children,
-    /// Entries of `Download` that are there from the start; if any, no others can be added.
-    pub fixed: Vec<String>,
-    /// The operations it offers.
-    pub operations: Vec<Operation>,
-    /// Operations whose result is the Status of the Exec itself.
-    pub sync: Vec<Operation>,
-    /// Other spellings of node names, e.g. `Download = "download"`.
-    pub names: BTreeMap<String, String>,
-    /// Other spellings of operation nodes, e.g. `Deactivate = "Deactive"`.
-    pub operation_names: BTreeMap<Operation, String>,
-    /// Format of an operation node: `null`, or `node` on some devices.
-    pub operation_format: String,
-    /// What becomes of an entry of `Download` after success.
-    pub after_download: Download,
-    /// Whether a package stays among the delivered after it was installed.
-    pub keep_package: bool,
-    /// Whether `?list=Struct` and `?list=StructData` work; else 406.
-    pub struct_data: bool,
-    /// Type of the report.
-    pub alert_type: String,
-    /// Packages that are there from the start.
-    pub package: Vec<Package>,
-    /// Components that are there from the start.
-    pub component: Vec<Component>,
-    /// What is in a package, by PkgID; else the PkgID itself tells, split at its last `-` into component and version.
-    pub installer: BTreeMap<String, Installer>,
-}
-
-impl Default for Scomo {
-    fn default() -> Self {
-        Self {
-            root: "./SCOMO".to_owned(),
-            r#type: "urn:oma:mo:oma-scomo:1.0".to_owned(),
-            children: Children::Server,
-            fixed: Vec::new(),
-            operations: Operation::ALL.to_vec(),
-            sync: Vec::new(),
-            names: BTreeMap::new(),
-            operation_names: BTreeMap::new(),
-            operation_format: "null".to_owned(),
-            after_download: Download::Keep,
-            keep_package: true,
-            struct_data: true,
-            alert_type: "urn:oma:at:scomo:1.0:OperationComplete".to_owned(),
-            package: Vec::new(),
-            component: Vec::new(),
-            installer: BTreeMap::new(),
-        }
-    }
-}
-
-/// Who makes the nodes below a new entry (SCOMO sheet 1.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Children {
-    /// The server adds them; the device makes Status and State alone.
-    Server,
-    /// The device makes them with the entry; the server finds them there and replaces.
-    Device,
-}
-
-/// What becomes of `Download/<X>` after success (SCOMO sheet 3.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Download {
-    /// It stays.
-    Keep,
-    /// It is gone.
-    Move,
-}
-
-/// A delivered package.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Package {
-    /// `PkgID`; the node's name is made of it.
-    pub id: String,
-    /// Whether it is installed already.
-    #[serde(default)]
-    pub installed: bool,
-    /// The text that it consists of.
-    #[serde(default)]
-    pub content: String,
-}
-
-/// A deployed component.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Component {
-    /// `ID`; the node's name is made of it.
-    pub id: String,
-    /// `Version`
-    #[serde(default)]
-    pub version: String,
-    /// Whether it is active.
-    #[serde(default = "yes")]
-    pub active: bool,
-    /// `PkgIDRef`
-    #[serde(default = "unknown")]
-    pub pkg: String,
-}
-
-/// What a package installs.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Installer {
-    /// Its components.
-    pub components: Vec<ComponentName>,
-}
-
-/// A component of a package.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComponentName {
-    /// `ID`
-    pub id: String,
-    /// `Version`
-    #[serde(default)]
-    pub version: String,
-}
-
-/// The user of a device: asked by the device before each operation, and by the server's alerts 1100 and 1101.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum User {
-    /// There is no user interface: operations run unasked, alerts are answered with 406.
-    #[default]
-    None,
-    /// Says yes.
-    Accept,
-    /// Says no: result 1401, and 304 to alert 1101.
-    Decline,
 }
 
 /// How long the device takes.
@@ -343,20 +205,28 @@ pub struct Delays {
     /// Between the end of an operation and the session that reports it.
     #[serde(with = "span")]
     pub report: Duration,
+    /// Before the user answers.
+    #[serde(with = "span")]
+    pub user: Duration,
 }
 
 /// A result on demand.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forced {
-    /// Which operation.
-    pub operation: Operation,
+    /// Which operation; absent: any.
+    pub operation: Option<Operation>,
     /// Only for this PkgID, for a component its ID; absent: for all.
     pub package: Option<String>,
     /// The result code, 1200 to 1599 (SCOMO sheet 4.1).
     pub code: Option<u16>,
     /// Or the Exec is refused with this DM status.
     pub refuse: Option<u16>,
+    /// Or, also beside a code, the operation is never reported.
+    pub silent: Option<Silence>,
+    /// How much later than others the report comes.
+    #[serde(default, with = "span")]
+    pub late: Duration,
     /// Whether a failed installation leaves the package on the device.
     #[serde(default = "yes")]
     pub keep_data: bool,
@@ -364,14 +234,37 @@ pub struct Forced {
     pub times: Option<u32>,
 }
 
+/// What an operation leaves that is never reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Silence {
+    /// It ends as others do.
+    Done,
+    /// It never ends: its Status stays what it is while it runs.
+    Stuck,
+    /// It leaves no trace.
+    Nothing,
+}
+
 impl Forced {
     pub(super) fn check(&self) -> Result<(), String> {
         match (self.code, self.refuse) {
-            (Some(1200..=1599), None) | (None, Some(400..=599)) => Ok(()),
+            (Some(1200..=1599), None) => Ok(()),
+            (None, Some(400..=599)) if self.silent.is_none() => Ok(()),
+            (None, None) if self.silent.is_some() || !self.late.is_zero() => Ok(()),
             (Some(_), None) => Err("`code` is 1200 to 1599".to_owned()),
+            (None, Some(_)) if self.silent.is_some() => Err("an Exec that is refused is never reported".to_owned()),
             (None, Some(_)) => Err("`refuse` is 400 to 599".to_owned()),
-            (None, None) | (Some(_), Some(_)) => Err("has either `code` or `refuse`".to_owned()),
+            (None, None) | (Some(_), Some(_)) => {
+                Err("has either `code` or `refuse`, or is `silent` or `late`".to_owned())
+            }
         }
+    }
+
+    /// Whether it is about this operation.
+    pub(in crate::sim) fn concerns(&self, operation: Operation, identifier: &str) -> bool {
+        self.operation.is_none_or(|own| own == operation)
+            && self.package.as_deref().is_none_or(|package| package == identifier)
     }
 }
 
@@ -389,6 +282,10 @@ pub struct Faults {
     pub abort: Vec<u32>,
     /// The first download breaks once after this many bytes.
     pub break_transfer: Option<u64>,
+    /// What the download server seems to answer to the first requests: an HTTP status, or 0 for no connection.
+    pub download_status: Vec<u16>,
+    /// How many large objects end in 424, as if their size were wrong.
+    pub size_mismatch: u32,
 }
 
 /// How stubborn the device is.
@@ -425,8 +322,4 @@ pub struct Identity {
 
 const fn yes() -> bool {
     true
-}
-
-fn unknown() -> String {
-    "-1".to_owned()
 }

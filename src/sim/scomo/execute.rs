@@ -1,9 +1,11 @@
 //! Operations: accepted, run, and the state that they leave (SCOMO sheet 2 to 4).
 
-use super::{Object, Place};
+use std::time::Duration;
+
+use super::{Object, Place, objects::Uses};
 use crate::sim::{
     operation::{Area, Operation},
-    profile::{Download, User},
+    profile::{Consent, Download, Silence},
     tree::{self, Held, Refusal, Tree},
 };
 
@@ -16,10 +18,18 @@ pub struct Work {
     pub identifier: String,
     /// What must be fetched first; nothing if the operation needs no download or is going to fail before it.
     pub url: Option<String>,
+    /// How much later than others its report comes.
+    pub late: Duration,
+    /// The number of its Exec in the device's log.
+    pub(in crate::sim) ran: u64,
+    /// What it leaves, if it is never reported.
+    pub(in crate::sim) silent: Option<Silence>,
+    /// The Exec's, if it had one.
+    pub(in crate::sim) correlator: Option<String>,
+    pub(super) object: usize,
     uri: String,
     entry: String,
     x: String,
-    correlator: Option<String>,
     forced: Option<Fate>,
 }
 
@@ -39,6 +49,12 @@ pub(in crate::sim) struct Report {
     pub(in crate::sim) code: u16,
     /// URI of the operation node.
     pub(in crate::sim) source: String,
+    /// URI of the entry that it belongs to.
+    pub(in crate::sim) entry: String,
+    /// URI of the object's root.
+    pub(in crate::sim) root: String,
+    /// Type of the alert.
+    pub(in crate::sim) alert_type: String,
     /// The Exec's, if it had one.
     pub(in crate::sim) correlator: Option<String>,
     /// One for each component that resulted, at least one.
@@ -52,13 +68,20 @@ pub(in crate::sim) struct ReportItem {
     pub(in crate::sim) target: Option<String>,
     /// PkgID or component ID.
     pub(in crate::sim) identifier: String,
+    /// The name of the node that resulted, else of the entry.
+    pub(in crate::sim) node: String,
 }
 
 /// The answer to an Exec.
 #[derive(Debug)]
 pub(in crate::sim) enum Verdict {
-    /// Not done: a DM status.
-    Refused(Refusal),
+    /// Not done.
+    Refused {
+        /// A DM status.
+        status: Refusal,
+        /// The operation, and its PkgID or component ID, if it is one.
+        about: Option<(Operation, String)>,
+    },
     /// Done at once: a result code.
     Done {
         /// What ran.
@@ -67,6 +90,8 @@ pub(in crate::sim) enum Verdict {
         identifier: String,
         /// What came of it.
         code: u16,
+        /// What the Exec is answered with.
+        status: u16,
     },
     /// 202: the result is reported later.
     Later(Work),
@@ -75,37 +100,63 @@ pub(in crate::sim) enum Verdict {
 /// A result that is decided beforehand.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
-    code: u16,
+    /// The result code; nothing: what else comes of it.
+    code: Option<u16>,
     keep_data: bool,
+    silent: Option<Silence>,
+    late: Duration,
+}
+
+impl Work {
+    /// The item that reports it under its own name.
+    fn item(&self, target: Option<String>) -> ReportItem {
+        ReportItem { target, identifier: self.identifier.clone(), node: self.x.clone() }
+    }
 }
 
 impl Object {
     /// Judges an Exec, and runs what this device answers at once.
-    pub(in crate::sim) fn execute(&mut self, tree: &mut Tree, path: &str, correlator: Option<&str>) -> Verdict {
+    pub(super) fn execute(&self, uses: &mut Uses, tree: &mut Tree, path: &str, correlator: Option<&str>) -> Verdict {
+        let refused = |status, about| Verdict::Refused { status, about };
         if tree.get(path).is_none() {
-            return Verdict::Refused(404);
+            return refused(404, None);
         }
-        let Place::Operation { area, x, operation } = self.layout.place(path) else { return Verdict::Refused(405) };
+        let Place::Operation { area, x, operation } = self.layout.place(path) else { return refused(405, None) };
         let entry = self.layout.entry(area, &x);
-        if !self.offers(operation) {
-            return Verdict::Refused(405);
-        }
-        if self.is_busy(tree, area, &x) || !self.is_ready(tree, operation, &entry) {
-            return Verdict::Refused(403);
-        }
         let name = if area == Area::Deployed { "ID" } else { "PkgID" };
         let identifier = tree.text(&self.leaf(&entry, name)).to_owned();
-        let forced = match self.fate(operation, &identifier) {
+        if !self.offers(operation) {
+            return refused(405, Some((operation, identifier)));
+        }
+        if self.is_busy(tree, area, &x) || !self.is_ready(tree, operation, &entry) {
+            return refused(403, Some((operation, identifier)));
+        }
+        let forced = match self.fate(uses, tree, operation, &entry, &identifier) {
             Ok(forced) => forced,
-            Err(status) => return Verdict::Refused(status),
+            Err(status) => return refused(status, Some((operation, identifier))),
         };
-        let fetches = operation.fetches() && forced.is_none_or(|f| fails_after_download(operation, f.code));
-        let url = fetches.then(|| tree.text(&self.leaf(&entry, "PkgURL")).trim().to_owned());
-        let correlator = correlator.map(str::to_owned);
-        let work = Work { operation, identifier, url, uri: tree::uri(path), entry, x, correlator, forced };
-        if self.profile.scomo.sync.contains(&operation) {
-            let code = self.complete(tree, &work, None).code;
-            return Verdict::Done { operation, identifier: work.identifier, code };
+        let code = forced.and_then(|f| f.code);
+        let fetches = operation.fetches() && code.is_none_or(|code| fails_after_download(operation, code));
+        let work = Work {
+            operation,
+            identifier,
+            url: fetches.then(|| tree.text(&self.leaf(&entry, "PkgURL")).trim().to_owned()),
+            late: forced.map_or(Duration::ZERO, |f| f.late),
+            ran: 0,
+            silent: forced.and_then(|f| f.silent),
+            correlator: correlator.map(str::to_owned),
+            object: self.at,
+            uri: tree::uri(path),
+            entry,
+            x,
+            forced,
+        };
+        if self.scomo().sync.contains(&operation) {
+            let report = self.end(tree, &work, None);
+            let code = report.code;
+            let plain = self.scomo().sync_plain && (1200..1300).contains(&code);
+            let status = if plain { 200 } else { code };
+            return Verdict::Done { operation, identifier: work.identifier, code, status };
         }
         let (running, _) = operation.statuses();
         self.status(tree, &work.entry, running);
@@ -113,26 +164,44 @@ impl Object {
     }
 
     /// Notes that the download of an operation has ended well: Status 40, and 50 if it installs too (SCOMO sheet 3.5).
-    pub(in crate::sim) fn downloaded(&self, tree: &mut Tree, work: &Work) {
+    pub(super) fn downloaded(&self, tree: &mut Tree, work: &Work) {
         self.status(tree, &work.entry, if work.operation == Operation::Download { 40 } else { 50 });
     }
 
-    /// Ends an operation: the tree becomes what its result says.
-    pub(in crate::sim) fn complete(
+    /// Ends an operation: the tree becomes what its result says; nothing is to be told of one that is stuck or without a trace.
+    pub(super) fn complete(
         &self,
         tree: &mut Tree,
         work: &Work,
         fetched: Option<Result<Received, u16>>,
-    ) -> Report {
+    ) -> Option<Report> {
+        match work.silent {
+            Some(Silence::Stuck) => None,
+            Some(Silence::Nothing) => {
+                self.forget(tree, work);
+                None
+            }
+            Some(Silence::Done) | None => Some(self.end(tree, work, fetched)),
+        }
+    }
+
+    /// Makes an operation forgotten: its entry is as it was before.
+    pub(super) fn forget(&self, tree: &mut Tree, work: &Work) {
+        if tree.get(&work.entry).is_some() {
+            self.status(tree, &work.entry, 10);
+        }
+    }
+
+    fn end(&self, tree: &mut Tree, work: &Work, fetched: Option<Result<Received, u16>>) -> Report {
         let (stored, lost) = match fetched {
             Some(Ok(received)) => (Some(received), None),
             Some(Err(code)) => (None, Some(code)),
             None => (None, None),
         };
-        let code = lost.or(work.forced.map(|f| f.code)).unwrap_or(1200);
+        let code = lost.or(work.forced.and_then(|f| f.code)).unwrap_or(1200);
         let succeeded = (1200..1300).contains(&code);
         let keep_data = work.forced.is_none_or(|f| f.keep_data);
-        let plain = || vec![ReportItem { target: None, identifier: work.identifier.clone() }];
+        let plain = || vec![work.item(None)];
         let items = match (work.operation.area(), succeeded) {
             (Area::Download, true) => self.end_download(tree, work, stored),
             (Area::Delivered, true) => self.end_delivered(tree, work),
@@ -146,7 +215,15 @@ impl Object {
                 plain()
             }
         };
-        Report { code, source: work.uri.clone(), correlator: work.correlator.clone(), items }
+        Report {
+            code,
+            source: work.uri.clone(),
+            entry: tree::uri(&work.entry),
+            root: tree::uri(self.layout.root()),
+            alert_type: self.scomo().alert_type.clone(),
+            correlator: work.correlator.clone(),
+            items,
+        }
     }
 
     /// What must be set before (SCOMO sheet 2).
@@ -160,37 +237,59 @@ impl Object {
         }
     }
 
-    /// The result that the profile wants, if it wants one: a result on demand, else what the user says.
-    fn fate(&mut self, operation: Operation, identifier: &str) -> Result<Option<Fate>, Refusal> {
+    /// The result that is decided beforehand: one on demand, else what the user says, else what the package says of itself.
+    fn fate(
+        &self,
+        uses: &mut Uses,
+        tree: &Tree,
+        operation: Operation,
+        entry: &str,
+        identifier: &str,
+    ) -> Result<Option<Fate>, Refusal> {
+        let given = |uses: &Uses, at: &usize| uses.results.get(at).copied().unwrap_or(0);
         let wanted = self.profile.result.iter().enumerate().find(|(at, forced)| {
-            forced.operation == operation
-                && forced.package.as_deref().is_none_or(|package| package == identifier)
-                && forced.times.is_none_or(|times| self.used.get(at).copied().unwrap_or(0) < times)
+            forced.concerns(operation, identifier) && forced.times.is_none_or(|times| given(uses, at) < times)
         });
+        let mut fate = None;
         if let Some((at, forced)) = wanted {
-            let used = self.used.entry(at).or_default();
-            *used = used.saturating_add(1);
-            let fate = |code| Fate { code, keep_data: forced.keep_data };
-            return forced.refuse.map_or_else(|| Ok(forced.code.map(fate)), Err);
+            let count = uses.results.entry(at).or_default();
+            *count = count.saturating_add(1);
+            if let Some(status) = forced.refuse {
+                return Err(status);
+            }
+            let (code, keep_data) = (forced.code, forced.keep_data);
+            fate = Some(Fate { code, keep_data, silent: forced.silent, late: forced.late });
         }
-        match self.profile.user {
-            User::Decline => Ok(Some(Fate { code: 1401, keep_data: true })),
-            User::Accept | User::None => Ok(None),
+        if fate.is_some_and(|fate| fate.code.is_some()) {
+            return Ok(fate);
         }
+        let code = match uses.consent(&self.profile) {
+            Consent::Decline => 1401,
+            Consent::Accept if self.is_foreign(tree, entry) => 1413,
+            Consent::Accept => return Ok(fate),
+        };
+        let ends = |fate: Fate| Fate { code: Some(code), ..fate };
+        Ok(Some(fate.map_or(Fate { code: Some(code), keep_data: true, silent: None, late: Duration::ZERO }, ends)))
+    }
+
+    /// Whether the package is made for another environment than this device's (SCOMO sheet 4.1, code 1413).
+    fn is_foreign(&self, tree: &Tree, entry: &str) -> bool {
+        let wanted = tree.text(&self.leaf(entry, "EnvType")).trim();
+        !wanted.is_empty() && self.scomo().env_type.as_deref().is_some_and(|own| own != wanted)
     }
 
     fn end_download(&self, tree: &mut Tree, work: &Work, stored: Option<Received>) -> Vec<ReportItem> {
         let installed = work.operation.deploys().is_some();
         let mut items = Vec::new();
-        if let Some(received) = stored.filter(|_| !installed || self.profile.scomo.keep_package) {
+        if let Some(received) = stored.filter(|_| !installed || self.scomo().keep_package) {
             self.deliver(tree, &work.x, &work.identifier, &received.mime, Some(received.held), installed);
             if !installed {
                 let target = Some(tree::uri(&self.layout.entry(Area::Delivered, &work.x)));
-                items.push(ReportItem { target, identifier: work.identifier.clone() });
+                items.push(work.item(target));
             }
         }
         items.extend(self.install(tree, work));
-        match self.profile.scomo.after_download {
+        match self.scomo().after_download {
             Download::Keep => self.status(tree, &work.entry, if installed { 10 } else { 40 }),
             Download::Move => {
                 tree.remove(&work.entry);
@@ -202,10 +301,10 @@ impl Object {
     fn end_delivered(&self, tree: &mut Tree, work: &Work) -> Vec<ReportItem> {
         if work.operation == Operation::RemovePackage {
             tree.remove(&work.entry);
-            return vec![ReportItem { target: None, identifier: work.identifier.clone() }];
+            return vec![work.item(None)];
         }
         let items = self.install(tree, work);
-        if self.profile.scomo.keep_package {
+        if self.scomo().keep_package {
             self.state(tree, &work.entry, 20);
             self.status(tree, &work.entry, 10);
         } else {
@@ -232,7 +331,7 @@ impl Object {
             | Operation::InstallInactive
             | Operation::RemovePackage => None,
         };
-        vec![ReportItem { target, identifier: work.identifier.clone() }]
+        vec![work.item(target)]
     }
 
     /// Deploys the components of the operation's package, if that is what it does.
@@ -240,7 +339,8 @@ impl Object {
         let Some(active) = work.operation.deploys() else { return Vec::new() };
         let deployed = self.contents(&work.identifier).into_iter().map(|component| {
             let entry = self.deploy(tree, &component, &work.identifier, active);
-            ReportItem { target: Some(tree::uri(&entry)), identifier: component.id }
+            let node = entry.rsplit('/').next().unwrap_or_default().to_owned();
+            ReportItem { target: Some(tree::uri(&entry)), identifier: component.id, node }
         });
         deployed.collect()
     }
@@ -262,7 +362,7 @@ impl Object {
     fn fail(&self, tree: &mut Tree, work: &Work, code: u16, keep_data: bool) {
         let (_, failed) = work.operation.statuses();
         let status = match code {
-            1401 | 1411 => 10,
+            1401 | 1411 | 1413 => 10,
             _ if work.operation.deploys().is_some() && !keep_data => {
                 tree.remove(&self.leaf(&work.entry, "Data"));
                 60

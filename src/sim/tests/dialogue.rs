@@ -236,6 +236,33 @@ fn results_obey_the_servers_message_size() {
     assert_eq!(results, 20);
 }
 
+/// DM 1.x sheet 4 no. 9, in the device's direction.
+#[test]
+fn a_long_value_goes_out_in_pieces() {
+    let mut bench = Bench::open("limits.chunk_results = 16");
+    let value = "Zwölf Boxkämpfer jagen Viktor quer über den Sylter Deich";
+    bench.say(&format!("{}<Final/>", put("Add", 2, "./Vendor/Text", "chr", value)));
+    bench.say(&[command("Get", 2, "./Vendor/Text"), command("Get", 3, "./DevInfo/Man"), "<Final/>".into()].concat());
+    let (mut pieces, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let results =
+            bench.sent.body.commands.iter().filter_map(|c| if let Command::Results(r) = c { Some(r) } else { None });
+        for item in results.flat_map(|r| &r.items).filter(|item| item.source_uri() == "./Vendor/Text") {
+            pieces.push(item.data.as_ref().unwrap().text().unwrap().to_owned());
+            sizes.push((item.meta.size.clone(), item.more_data));
+        }
+        if bench.sent.body.is_final {
+            break;
+        }
+        assert_eq!(bench.sent.body.commands.last().unwrap().name(), "Results");
+        bench.say("<Alert><CmdID>2</CmdID><Data>1222</Data></Alert>");
+    }
+    assert!(pieces.iter().all(|piece| piece.len() <= 16));
+    assert_eq!((pieces.concat().as_str(), bench.results().last()), (value, Some(&"Acme")));
+    assert_eq!(sizes.first(), Some(&(Some(value.len().to_string()), true)));
+    assert!(sizes[1..].iter().all(|(size, _)| size.is_none()) && !sizes.last().unwrap().1);
+}
+
 #[test]
 fn groups_end_as_the_standard_says() {
     let mut bench = Bench::open("user = 'decline'");
@@ -248,7 +275,8 @@ fn groups_end_as_the_standard_says() {
     bench.say(&atomic);
     assert_eq!((bench.codes(), bench.text("Vendor/A")), (vec![200, 507, 216, 405, 215], ""));
     let sequence = format!(
-        "<Sequence><CmdID>3</CmdID><Alert><CmdID>4</CmdID><Data>1101</Data></Alert>{}</Sequence><Final/>",
+        "<Sequence><CmdID>3</CmdID>{}{}</Sequence><Final/>",
+        prompt(4, 1101, &["", "Install?"]),
         put("Add", 5, "./Vendor/A", "chr", "1"),
     );
     bench.say(&sequence);

@@ -1,3 +1,5 @@
+mod odd;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -39,11 +41,12 @@ impl Clock for Stopped {
 }
 
 #[derive(Default)]
-struct Watch(Mutex<Vec<Event>>);
+struct Watch(Mutex<Vec<Event>>, tokio::sync::Notify);
 
 impl Observer for Watch {
     fn told(&self, _device: &str, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
+        self.1.notify_waiters();
     }
 }
 
@@ -53,6 +56,22 @@ fn watch_of(watch: &Arc<Watch>) -> Arc<dyn Observer> {
 }
 
 impl Watch {
+    /// Waits until so many such things have happened.
+    async fn until(&self, wanted: impl Fn(&Event) -> bool + Sync + Send, times: usize) {
+        let seen = async {
+            loop {
+                let news = self.1.notified();
+                tokio::pin!(news);
+                news.as_mut().enable();
+                if self.saw(&wanted) >= times {
+                    return;
+                }
+                news.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), seen).await.unwrap();
+    }
+
     fn saw(&self, wanted: impl Fn(&Event) -> bool) -> usize {
         self.0.lock().unwrap().iter().filter(|event| wanted(event)).count()
     }
@@ -62,7 +81,10 @@ impl Watch {
 #[derive(Default)]
 struct Script {
     says: Vec<String>,
+    /// Whether it is said in the first session alone.
+    once: bool,
     heard: Mutex<Vec<Bytes>>,
+    headers: Mutex<Vec<HeaderMap>>,
     address: OnceLock<SocketAddr>,
     ranges: Mutex<Vec<String>>,
     posted: Mutex<Vec<String>>,
@@ -82,7 +104,8 @@ impl Script {
     }
 }
 
-async fn dm(State(script): State<Arc<Script>>, body: Bytes) -> Response {
+async fn dm(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response {
+    script.headers.lock().unwrap().push(headers);
     let message = xml::read(&body, &Limits::default()).unwrap();
     script.heard.lock().unwrap().push(body);
     let (id, session) = (message.header.msg_id.clone(), &message.header.session_id);
@@ -96,7 +119,8 @@ async fn dm(State(script): State<Arc<Script>>, body: Bytes) -> Response {
     };
     let alerts = message.body.commands.iter().enumerate().filter(|(_, c)| c.name() == "Alert");
     let statuses = alerts.map(status).collect::<Vec<_>>().concat();
-    let is_report = !reports(&message).is_empty();
+    let first = xml::read(&script.heard.lock().unwrap()[0], &Limits::default()).unwrap().header.session_id;
+    let is_report = !reports(&message).is_empty() || script.once && first != *session;
     let says = script.says.get(number - 1).filter(|_| !is_report).cloned().unwrap_or_default();
     let says = says.replace("PLACE", &format!("http://{}", script.address.get().unwrap()));
     let answer = format!(

@@ -175,6 +175,20 @@ fn components_are_switched_and_removed_and_answer_at_once_if_so_made() {
 }
 
 #[test]
+fn what_is_done_at_once_may_be_told_by_a_plain_200() {
+    let mut bench = Bench::open(
+        "scomo = { sync = ['Deactivate'], sync_plain = true, component = [{ id = 'a' }] }\n\
+         result = [{ code = 1410, times = 1 }]",
+    );
+    let exec = exec(2, "./SCOMO/Inventory/Deployed/a/Operations/Deactivate");
+    for expected in [1410, 200] {
+        bench.say(&format!("{exec}<Final/>"));
+        assert_eq!(bench.codes()[1], expected);
+    }
+    assert!(!bench.device.snapshot().components[0].active);
+}
+
+#[test]
 fn the_device_guards_what_is_its_own() {
     let mut bench = Bench::open("");
     deliver(&mut bench);

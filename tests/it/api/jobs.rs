@@ -109,6 +109,25 @@ async fn a_job_tells_what_it_does_and_how_it_got_there() {
 }
 
 #[tokio::test]
+async fn a_job_says_why_it_stands_where_it_stands() {
+    let service = Service::start().await;
+    three_requests(&service).await;
+    let id = |list: &Value| jobs(list)[0]["job_id"].as_str().unwrap().to_owned();
+    let waiting = id(&service.get("/jobs?state=waiting&limit=1").await.body);
+    let why = service.get(&format!("/jobs/{waiting}/why")).await.body;
+    assert_eq!((&why["job_id"], &why["state"], &why["can"]), (&json!(waiting), &json!("waiting"), &json!(["cancel"])));
+    assert!(why["why"].as_str().unwrap().ends_with("no session of it is known."), "{why}");
+    assert!(why["next"]["text"].is_string() && why["deadline"].is_string(), "{why}");
+    assert!(why.get("device_said").is_none(), "{why}");
+    let over = id(&service.get("/jobs?state=failed&limit=1").await.body);
+    let why = service.get(&format!("/jobs/{over}/why")).await.body;
+    assert!(why["why"].as_str().unwrap().contains("No device of this id is registered."), "{why}");
+    assert_eq!((&why["can"], why.get("next")), (&json!([]), None));
+    assert_eq!(service.get("/jobs/nothing/why").await.problem(), (404, "not_found", vec![]));
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_is_cancelled_once_and_an_end_stays() {
     let service = Service::start().await;
     three_requests(&service).await;

@@ -58,6 +58,7 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
         (bad(&json!({ "notify": "loudly" })), vec!["/notify unknown_value"]),
         (bad(&json!({ "if_unknown_device": "guess" })), vec!["/if_unknown_device unknown_value"]),
         (bad(&json!({ "retry": { "limit": 101 } })), vec!["/retry/limit out_of_range"]),
+        (bad(&json!({ "source": "device" })), vec!["/source unknown_value"]),
         (bad(&json!({ "retry": { "backoff": "soon" } })), vec!["/retry/backoff invalid_duration"]),
         (bad(&json!({ "retry": { "backoff": "48h" } })), vec!["/retry/backoff out_of_range"]),
         (bad(&json!({ "retry": { "jitter": true } })), vec!["/retry/jitter unknown_field"]),
@@ -71,6 +72,14 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
         (operation(&json!({ "operation": "activate" })), vec!["/component missing_field", "/package misplaced_field"]),
         (operation(&json!({ "operation": "fly" })), vec!["/operation unknown_value"]),
         (operation(&json!({ "delivery": "auto" })), vec!["/delivery misplaced_field"]),
+        (bad(&json!({ "kind": "inventory" })), vec!["/action misplaced_field", "/package misplaced_field"]),
+        (bad(&json!({ "collect": ["tree"] })), vec!["/collect/0 unknown_value"]),
+        (bad(&json!({ "collect_max_age": "3651d" })), vec!["/collect_max_age out_of_range"]),
+        (
+            bad(&json!({ "kind": "command" })),
+            vec!["/action misplaced_field", "/commands missing_field", "/package misplaced_field"],
+        ),
+        (bad(&json!({ "commands": [] })), vec!["/commands misplaced_field"]),
         (json!([]), vec![" wrong_type"]),
         (json!("request"), vec![" wrong_type"]),
     ]
@@ -79,12 +88,7 @@ fn more_of_it() -> Vec<(Value, Vec<&'static str>)> {
 /// What the contract has and a later version brings; and all at once.
 fn later() -> Vec<(Value, Vec<&'static str>)> {
     vec![
-        (bad(&json!({ "kind": "inventory" })), vec!["/kind not_supported_yet"]),
-        (bad(&json!({ "kind": "command" })), vec!["/kind not_supported_yet"]),
         (bad(&json!({ "kind": "bootstrap" })), vec!["/kind not_supported_yet"]),
-        (bad(&json!({ "collect": ["inventory"] })), vec!["/collect not_supported_yet"]),
-        (bad(&json!({ "collect_max_age": "24h" })), vec!["/collect_max_age not_supported_yet"]),
-        (bad(&json!({ "confirm": { "if_no_ui": "stop" } })), vec!["/confirm not_supported_yet"]),
         (
             bad(&json!({ "schedule": { "not_before": "2099-01-01T00:00:00Z" } })),
             vec!["/schedule/not_before not_supported_yet"],

@@ -89,8 +89,29 @@ async fn a_request_is_submitted_watched_shown_and_cancelled() {
     let id = jobs["jobs"][0]["job_id"].as_str().unwrap().to_owned();
     stage.run(&["job", "list", "--request", "waits", "--source", "cli"]).ended(0, &[&id, "cancelled"]);
     stage.run(&["job", "show", &id]).ended(0, &[&id, "cancelled", "local asked to cancel it"]);
+    stage.run(&["job", "why", &id]).ended(0, &["cancelled: It has ended", "Someone asked for it"]);
+    let why = stage.run(&["job", "why", &id, "--json"]).json();
+    assert_eq!((&why["job_id"], &why["state"], &why["can"]), (&json!(id), &json!("cancelled"), &json!([])));
+    stage.run(&["job", "why", "nothing"]).ended(4, &["not_found"]);
     stage.run(&["job", "show", "nothing"]).ended(4, &["not_found"]);
     stage.run(&["job", "list", "--state", "asleep"]).ended(4, &["/state", "unknown_value"]);
+    stage.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_was_never_read_shows_no_inventory_and_a_request_that_collects_is_taken() {
+    let stage = Stage::set().await;
+    stage.add("IMEI:1").ended(0, &[]);
+    stage.run(&["device", "inventory", "IMEI:1"]).ended(4, &["not_found", "none was read yet"]);
+    stage.run(&["device", "inventory", "IMEI:1", "--history"]).ended(0, &["No inventory was told yet."]);
+    let history = stage.run(&["device", "inventory", "IMEI:1", "--history", "--json"]).json();
+    assert_eq!(history, json!({ "device": "IMEI:1", "inventories": [] }));
+    stage.run(&["device", "inventory", "IMEI:2"]).ended(4, &["no such device"]);
+    let collect = ["request", "submit", "--device", "IMEI:1", "--inventory", "--collect", "inventory", "--id", "c"];
+    stage.run(&collect).ended(0, &["c", "accepted"]);
+    let shown = stage.run(&["request", "show", "c", "--json"]).json();
+    let asked = (&shown["asked"]["work"]["kind"], &shown["asked"]["collect"]);
+    assert_eq!(asked, (&json!("inventory"), &json!(["inventory"])), "{shown:#}");
     stage.service.stop().await;
 }
 

@@ -19,6 +19,7 @@ const COMMANDS: &[&[&str]] = &[
     &["request", "cancel"],
     &["job", "list"],
     &["job", "show"],
+    &["job", "why"],
     &["job", "cancel"],
     &["device", "add"],
     &["device", "list"],

@@ -85,6 +85,38 @@ async fn f5_4_2_1_the_install_notify_of_the_device_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_dlo_5_a_report_without_an_install_notify_ends_the_job() {
+    let world = Plan::of(Database::sqlite()).devices(&plain()).settings(PACKAGE_CLASS).start().await;
+    let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(ended.job()["result"].get("notify"), None, "{:#}", ended.job());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_install_notify_is_held_against_the_report_which_counts() {
+    for (posted, notify) in [
+        ("902 User Cancelled", json!({ "status": 902, "plausible": false })),
+        ("902 User Cancelled; 900 Success", json!({ "status": 900, "plausible": true })),
+    ] {
+        let slow = device(1, "[device.delays]\noperation = \"400ms\"");
+        let world = Plan::of(Database::sqlite()).devices(&slow).settings(PACKAGE_CLASS).start().await;
+        world.api.submit("r", &[D1], download(HELLO, "install", "alternate")).await;
+        world.api.until_state("r", "awaiting_report").await;
+        let sql = format!("UPDATE download_grant SET notify_status = '{posted}' RETURNING notify_status");
+        let set: Vec<(String,)> = world.database.rows(&sql).await;
+        assert_eq!(set.len(), 1);
+        let ended = world.api.ended("r").await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "the report is what counts: {:#}", ended.job());
+        assert_eq!(ended.job()["result"]["notify"], notify, "{:#}", ended.job());
+        let history = world.api.job("r").await["history"].to_string();
+        let doubt = "the device posted 902 of its download, which does not go with 1200";
+        assert_eq!(history.contains(doubt), notify["plausible"] == false, "{history}");
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_ends_with_its_job() {
     let world = Plan::of(Database::sqlite()).devices(&plain()).gate(Mode::Pass).start().await;
     world.run("r", download(HELLO, "deliver", "alternate")).await;
@@ -111,4 +143,50 @@ async fn where_a_descriptor_failed_the_package_itself_is_tried() {
     let reason = world.api.job("r").await["delivery_reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("since a descriptor failed before"), "{reason}");
     world.end().await;
+}
+
+/// A device that makes its entries itself and offers these operations only.
+fn offering(operations: &str) -> String {
+    device(1, &format!("[device.scomo]\nchildren = \"device\"\noperations = [{operations}]"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_delivered_package_cannot_be_installed_it_is_fetched_by_url() {
+    let world = World::with(Database::sqlite(), &offering("\"DownloadInstall\", \"RemovePackage\"")).await;
+    let ended = world.run("r", download(HELLO, "install", "auto")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["delivery"], &ended.job()["attempt"]), (&json!("alternate"), &json!(1)));
+    let history = world.api.job("r").await["history"].to_string();
+    assert!(history.contains("does not offer Install on this node: another way is looked for"), "{history}");
+    assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1200)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_request_allows_no_other_way_the_device_is_not_capable() {
+    for (operations, delivery) in [("\"DownloadInstall\"", "direct"), ("\"Install\"", "alternate")] {
+        let world = World::with(Database::sqlite(), &offering(operations)).await;
+        let ended = world.run("r", download(HELLO, "install", delivery)).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        assert_eq!(ended.job()["result"]["class"], "incapable");
+        assert_eq!(world.watch.executed(D1), []);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_dl_4_t_dl_5_t_dl_7_entries_are_made_found_or_reused_and_kept_or_gone() {
+    for (tables, kept) in [
+        ("children = \"device\"", false),
+        ("fixed = [\"RB_DP\"]", true),
+        ("after_download = \"move\"", false),
+        ("names = { Download = \"download\" }", false),
+    ] {
+        let world = World::with(Database::sqlite(), &device(1, &format!("[device.scomo]\n{tables}"))).await;
+        let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{tables}: {:#}", ended.job());
+        let left = world.tree(D1).lines.iter().filter(|line| line.to_lowercase().contains("/download/")).count();
+        assert_eq!(left > 1, kept, "{tables}: {:#?}", world.tree(D1).lines);
+        world.end().await;
+    }
 }

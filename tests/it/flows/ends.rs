@@ -54,11 +54,11 @@ on_each_database! {
     }
 
     async fn a_failure_that_passes_is_tried_again(db: Database) {
-        let world = World::with(db, &forced("DownloadInstall", "code = 1406\ntimes = 1\nkeep_data = false")).await;
+        let world = World::with(db, &forced("DownloadInstall", "code = 1405\ntimes = 1\nkeep_data = false")).await;
         let ended = world.run("r", with(download(HELLO, "install", "alternate"), again(1))).await;
         assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
         assert_eq!(ended.job()["attempt"], 2);
-        assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1406), (Operation::DownloadInstall, 1200)]);
+        assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1405), (Operation::DownloadInstall, 1200)]);
         world.end().await;
     }
 
@@ -176,9 +176,9 @@ on_each_database! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_after_the_last_attempt() {
-    let world = World::with(Database::sqlite(), &forced("DownloadInstall", "code = 1406\nkeep_data = false")).await;
+    let world = World::with(Database::sqlite(), &forced("DownloadInstall", "code = 1405\nkeep_data = false")).await;
     let ended = world.run("r", with(download(HELLO, "install", "alternate"), again(1))).await;
-    assert_eq!(ended.outcome(), ("failed", Some(1406)), "{:#}", ended.job());
+    assert_eq!(ended.outcome(), ("failed", Some(1405)), "{:#}", ended.job());
     assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&json!(2), &json!("retries_exhausted")));
     assert_eq!(world.watch.executed(D1).len(), 2);
     world.end().await;
@@ -270,5 +270,43 @@ async fn a_late_report_is_read_from_the_tree() {
     let ended = world.api.ended("r").await;
     assert_eq!(ended.job()["state"], "succeeded", "{:#}", ended.job());
     assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_rc_1411_a_primitive_that_the_device_lacks_is_avoided_by_the_next_job() {
+    let world = World::with(Database::sqlite(), &forced("Install", "code = 1411")).await;
+    let ended = world.run("first", with(download(HELLO, "install", "auto"), again(3))).await;
+    assert_eq!(ended.outcome(), ("failed", Some(1411)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&json!(1), &json!("not_retryable")));
+    let ended = world.run("second", download(HELLO, "install", "auto")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(world.watch.executed(D1), [(Operation::Install, 1411), (Operation::DownloadInstall, 1200)]);
+    let reason = world.api.job("second").await["delivery_reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("does not implement Install (1411)"), "{reason}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_rc_1413_a_target_environment_that_the_device_rejects_is_not_chosen_again() {
+    let world = World::with(Database::sqlite(), &forced("Install", "code = 1413")).await;
+    let ended = world.run("first", with(download("org.example.adder", "install", "direct"), again(3))).await;
+    assert_eq!(ended.outcome(), ("failed", Some(1413)), "{:#}", ended.job());
+    let ended = world.run("second", download("org.example.adder", "install", "direct")).await;
+    assert_eq!(ended.outcome(), ("not_applicable", None), "{:#}", ended.job());
+    assert!(ended.job()["result"]["text"].as_str().unwrap().contains("1413"), "{:#}", ended.job());
+    assert_eq!(world.watch.executed(D1), [(Operation::Install, 1413)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_rc_1407_a_package_that_the_device_does_not_trust_is_not_tried_again_and_counted() {
+    let world = World::with(Database::sqlite(), &forced("Install", "code = 1407")).await;
+    let ended = world.run("r", with(download(HELLO, "install", "direct"), again(3))).await;
+    assert_eq!(ended.outcome(), ("failed", Some(1407)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&json!(1), &json!("not_retryable")));
+    let metrics = reqwest::get(format!("http://{}/metrics", world.server.ops())).await.unwrap().text().await.unwrap();
+    let counted = "scomo_packages_rejected_total{package=\"org.example.hello@1.1.0\"} 1";
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
     world.end().await;
 }

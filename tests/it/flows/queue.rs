@@ -105,7 +105,7 @@ async fn what_a_request_may_not_say_is_refused_with_its_place_and_nothing_is_sto
         (json!({ "action": "explode" }), "/action"),
         (json!({ "targets": { "devices": [] } }), "/targets/devices"),
         (json!({ "schedule": { "deadline": "2001-01-01T00:00:00Z" } }), "/schedule/deadline"),
-        (json!({ "collect": ["inventory"] }), "/collect"),
+        (json!({ "collect": ["devinfo"] }), "/collect/0"),
     ];
     for (wrong, pointer) in cases {
         let reply = world.api.post("requests", &with(good(), wrong)).await;

@@ -56,13 +56,18 @@ fn mint() -> Box<dyn Mint> {
 
 impl Stage {
     pub(super) async fn set() -> Self {
+        Self::with("").await
+    }
+
+    /// With device classes, as the settings write them.
+    pub(super) async fn with(classes: &str) -> Self {
         let db = Database::sqlite();
         let store = db.open().await;
         let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(&db.clock);
         let depot = Depot::open(&depot::Settings { url: "packages".to_owned() }).unwrap();
         let catalogue = Catalogue::default();
         catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await.unwrap();
-        let (policy, metrics, classes) = (Policy::default(), Metrics::default(), Arc::new(Classes::default()));
+        let (policy, metrics, classes) = (Policy::default(), Metrics::default(), Arc::new(read_classes(classes)));
         let sessions = Sessions::new(Parts {
             store: store.clone(),
             depot,
@@ -75,7 +80,9 @@ impl Stage {
                 grant: Duration::from_hours(1),
                 own: OwnLimits::default(),
                 wire: Limits::default(),
+                inventories: 20,
                 policy: policy.clone(),
+                defaults: Defaults::default(),
                 tenant: Tenant::default(),
             },
             clock: Arc::clone(&clock),
@@ -150,11 +157,12 @@ impl Stage {
     /// Hands a request in, and gives its job.
     pub(super) async fn ask(&self, id: &str, more: &Value) -> JobRow {
         self.db.clock.forward(Duration::from_millis(1)); // so that jobs have an age
-        let mut body = json!({
-            "request_id": id, "kind": "download", "action": "install", "notify": "auto",
-            "targets": { "devices": [DEVICE] }, "package": { "id": "org.example.hello" },
-        });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let download = json!({ "kind": "download", "action": "install", "package": { "id": "org.example.hello" } });
+        let work = if more.get("kind").is_some() { json!({}) } else { download };
+        let mut body = json!({ "request_id": id, "notify": "auto", "targets": { "devices": [DEVICE] } });
+        for members in [&work, more] {
+            body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        }
         let caller = RequestSource::parse("test").unwrap();
         let incoming = Incoming { tenant: Tenant::default(), caller, body: body.to_string().into_bytes() };
         let verdict = self.intake.take(vec![incoming]).await.pop().unwrap();
@@ -200,19 +208,26 @@ impl Stage {
             auth: [None, None],
             query: sid,
         };
-        self.sessions.take(&post).await
+        Box::pin(self.sessions.take(&post)).await
     }
 
     /// The device opens a session, with more commands in its first message.
     pub(super) async fn open(&self, session: &str, more: &str) -> Message {
+        self.db.clock.forward(Duration::from_millis(1));
         let reply = self.post(&first(session, "pw", more), None).await;
         read(&reply)
     }
 
     /// The device refuses all that it was asked for.
     pub(super) async fn refuse(&self, asked: &Message) -> Reply {
+        self.refuse_with(asked, "").await
+    }
+
+    /// The same with more commands in its message.
+    pub(super) async fn refuse_with(&self, asked: &Message, more: &str) -> Reply {
         let sid = asked.header.resp_uri.as_deref().and_then(|uri| uri.split_once('?')).map(|(_, query)| query);
-        self.post(&refusal(asked), sid).await
+        self.db.clock.forward(Duration::from_millis(1));
+        self.post(&refusal(asked, more), sid).await
     }
 
     /// The device refuses whatever it is asked for until it is asked for nothing more.
@@ -224,10 +239,40 @@ impl Stage {
 
     /// The kinds of the events told so far.
     pub(super) async fn told(&self) -> Vec<String> {
+        self.events().await.into_iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The events told so far.
+    pub(super) async fn events(&self) -> Vec<Value> {
         while self.store.publish_embedded(100).await.unwrap() > 0 {}
         let events = self.store.events_after(&Tenant::default(), 0, 100).await.unwrap();
-        events.into_iter().map(|told| told.event.kind).collect()
+        events.into_iter().map(|told| told.event.body.read().unwrap()).collect()
     }
+
+    /// All jobs, the oldest first.
+    pub(super) async fn jobs(&self) -> Vec<JobRow> {
+        let mut jobs = self.store.jobs(&Tenant::default(), JobFilter::default(), Page::first(100)).await.unwrap();
+        jobs.reverse();
+        jobs
+    }
+}
+
+fn read_classes(text: &str) -> Classes {
+    #[derive(serde::Deserialize)]
+    struct Settings {
+        #[serde(default)]
+        device_class: Classes,
+    }
+    toml::from_str::<Settings>(text).unwrap().device_class
+}
+
+/// The Status of the device's command of this number.
+pub(super) fn status(message: &Message, number: &str) -> Vec<u16> {
+    let code = |command: &Command| {
+        let Command::Status(status) = command else { return None };
+        (status.cmd_ref == number).then(|| status.data.parse().ok())?
+    };
+    message.body.commands.iter().filter_map(code).collect()
 }
 
 pub(super) fn read(reply: &Reply) -> Message {
@@ -272,7 +317,7 @@ pub(super) fn report(correlator: &str, code: u16) -> String {
 }
 
 /// The device's answer to a message: everything in it is refused with 405.
-fn refusal(asked: &Message) -> String {
+fn refusal(asked: &Message, more: &str) -> String {
     let (session, number) = (&asked.header.session_id, &asked.header.msg_id);
     let all = [("0", "SyncHdr", 200)].into_iter();
     let all = all.chain(commands(asked).into_iter().map(|c| (c.cmd_id(), c.name(), 405)));
@@ -284,7 +329,7 @@ fn refusal(asked: &Message) -> String {
         )
     };
     let body: String = all.enumerate().map(status).collect();
-    message(session, number.parse::<u32>().unwrap() + 1, "", &body)
+    message(session, number.parse::<u32>().unwrap() + 1, "", &(body + more))
 }
 
 fn message(session: &str, number: u32, cred: &str, body: &str) -> String {

@@ -3,15 +3,18 @@
 use scomo::{
     infra::store::{
         Cursor, Page, Write,
-        device::DeviceRow,
+        device::{DeviceRow, InventoryRow, ToldInventory},
         grant::GrantRow,
         job::{JobCount, JobFilter, JobRow},
         request::RequestRow,
+        session::SessionRow,
     },
     model::{digest::Digest, id::Tenant},
 };
 
-use super::rows::{at, device, grant, job, package, put, request, unit};
+use serde_json::json;
+
+use super::rows::{at, device, grant, inventory, job, json, package, put, request, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 on_each_database! {
@@ -87,15 +90,31 @@ on_each_database! {
         assert_eq!(store.grant_by_token(&Digest::of(b"guess")).await.unwrap(), None);
         assert_eq!(store.grant_by_token(&given.token_hash).await.unwrap(), Some(given.clone()));
         let note = |fetched, status: Option<&str>| Write::GrantNote { id: given.id, fetched, status: status.map(str::to_owned) };
-        put(&store, [note(900, None), note(100, Some("900 Success")), note(0, None)]).await;
+        put(&store, [note(900, None), note(100, Some("900 Success")), note(0, None), note(0, Some("900 Success"))]).await;
+        put(&store, [note(0, Some("952 Device Aborted"))]).await;
         put(&store, [Write::GrantsRevoke { job: work.id }]).await;
-        (given.fetched, given.notify_status, given.revoked) = (900, Some("900 Success".to_owned()), true);
+        let noted = Some("900 Success; 952 Device Aborted".to_owned());
+        (given.fetched, given.notify_status, given.revoked) = (900, noted, true);
+        assert_eq!(given.notified(), [900, 952]);
         assert_eq!(store.grants_of(work.id).await.unwrap(), [given.clone()]);
         let unknown = GrantRow { id: grant(&work, "x").id, ..given.clone() };
         let missed = Write::GrantNote { id: unknown.id, fetched: 1, status: None };
         assert!(store.commit(unit([missed])).await.unwrap_err().conflict().is_some());
         assert_eq!(store.prune_grants(given.expires_at, 10).await.unwrap(), 0);
         assert_eq!(store.prune_grants(at(61), 10).await.unwrap(), 1);
+    }
+
+    async fn a_devices_last_session_is_that_in_which_it_proved_itself(db: Database) {
+        let store = db.open().await;
+        let row = device("d");
+        put(&store, [Write::DeviceInsert(row.clone())]).await;
+        assert_eq!(store.last_session(row.key).await.unwrap(), None);
+        let talk = |name: &str, authenticated, seconds| {
+            let updated_at = at(seconds);
+            Write::SessionInsert(SessionRow { authenticated, updated_at, ..session(&row, name) })
+        };
+        put(&store, [talk("1", true, 5), talk("2", true, 3), talk("3", false, 9)]).await;
+        assert_eq!(store.last_session(row.key).await.unwrap(), Some(at(5)));
     }
 
     async fn a_package_is_replaced_by_its_next_load(db: Database) {
@@ -109,5 +128,26 @@ on_each_database! {
         assert_eq!(store.packages(&tenant).await.unwrap(), [new.clone(), other]);
         assert_eq!(store.package(&tenant, &new.id, "1.0").await.unwrap(), Some(new.clone()));
         assert_eq!(store.package(&tenant, &new.id, "3.0").await.unwrap(), None);
+    }
+
+    async fn the_newest_inventories_that_were_told_are_kept(db: Database) {
+        let store = db.open().await;
+        let (row, other) = (device("a"), device("b"));
+        put(&store, [Write::DeviceInsert(row.clone()), Write::DeviceInsert(other.clone())]).await;
+        let told = |of: &DeviceRow, seconds: i64| {
+            let read = InventoryRow { body: json(&json!({ "n": seconds })), read_at: at(seconds - 1), ..inventory(of) };
+            ToldInventory { told_at: at(seconds), row: read }
+        };
+        let keep = |of: &DeviceRow, seconds: i64| Write::InventoryKeep { told: told(of, seconds), keep: 3 };
+        put(&store, [1, 2, 3, 4, 5].map(|seconds| keep(&row, seconds))).await;
+        put(&store, [keep(&other, 1)]).await;
+        assert_eq!(store.inventory_history(row.key).await.unwrap(), [5, 4, 3].map(|seconds| told(&row, seconds)));
+        let again = InventoryRow { body: json(&json!({ "again": true })), ..told(&row, 5).row };
+        let again = ToldInventory { row: again, ..told(&row, 5) };
+        put(&store, [Write::InventoryKeep { told: again.clone(), keep: 3 }]).await;
+        assert_eq!(store.inventory_history(row.key).await.unwrap()[0], again, "the last at one moment counts");
+        put(&store, [Write::DeviceDelete { key: row.key, version: 0 }]).await;
+        assert!(store.inventory_history(row.key).await.unwrap().is_empty(), "it goes with its device");
+        assert_eq!(store.inventory_history(other.key).await.unwrap().len(), 1);
     }
 }

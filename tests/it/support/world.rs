@@ -49,6 +49,16 @@ impl Server {
         self.settings.device.listen
     }
 
+    /// Where its API is.
+    pub(crate) fn admin(&self) -> std::net::SocketAddr {
+        self.settings.admin.listen
+    }
+
+    /// Where probes and metrics are.
+    pub(crate) fn ops(&self) -> std::net::SocketAddr {
+        self.settings.ops.listen
+    }
+
     /// Stops it, and starts another on the same database and ports.
     pub(crate) async fn restart(&self) {
         let mut app = self.app.lock().await;

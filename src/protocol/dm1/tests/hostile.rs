@@ -28,7 +28,10 @@ fn uri() -> impl Strategy<Value = String> {
 }
 
 fn code() -> impl Strategy<Value = String> {
-    let codes = ["200", "202", "212", "213", "401", "404", "405", "407", "413", "418", "424", "500", "1200", "", "x"];
+    let codes = [
+        "200", "202", "212", "213", "214", "215", "216", "304", "401", "404", "405", "406", "407", "408", "413", "418",
+        "424", "500", "507", "516", "1200", "", "x",
+    ];
     prop::sample::select(codes.to_vec()).prop_map(str::to_owned)
 }
 
@@ -47,12 +50,13 @@ fn item() -> impl Strategy<Value = String> {
 fn command() -> impl Strategy<Value = String> {
     let items = || prop::collection::vec(item(), 0..4).prop_map(|items| items.concat());
     let names = ["Add", "Get", "Replace", "Results", "Exec", "Delete", "Copy", "Put", "Sequence", "Other"];
-    let answered = prop::sample::select(&["SyncHdr", "Get", "Add", "Replace", "Exec", "Delete", "Alert", ""][..]);
+    let names_back = ["SyncHdr", "Get", "Add", "Replace", "Exec", "Delete", "Copy", "Alert", "Sequence", "Atomic", ""];
+    let answered = prop::sample::select(names_back.to_vec());
     let alerts = prop::sample::select(&["1200", "1201", "1222", "1223", "1224", "1225", "1226", "7", ""][..]);
     let challenge = prop_oneof![3 => Just(String::new()), 1 => Just(chal("AAEC")), 1 => Just(chal("!"))];
     prop_oneof![
-        6 => (id(), 0..6_u32, id(), answered, code(), challenge).prop_map(|(cmd, msg, reference, name, code, chal)| format!(
-            "<Status><CmdID>{cmd}</CmdID><MsgRef>{msg}</MsgRef><CmdRef>{reference}</CmdRef><Cmd>{name}</Cmd>{chal}<Data>{code}</Data></Status>"
+        6 => (id(), 0..6_u32, id(), answered, code(), challenge, items()).prop_map(|(cmd, msg, reference, name, code, chal, items)| format!(
+            "<Status><CmdID>{cmd}</CmdID><MsgRef>{msg}</MsgRef><CmdRef>{reference}</CmdRef><Cmd>{name}</Cmd>{chal}<Data>{code}</Data>{items}</Status>"
         )),
         3 => (id(), id(), items()).prop_map(|(cmd, reference, items)| format!(
             "<Results><CmdID>{cmd}</CmdID><CmdRef>{reference}</CmdRef>{items}</Results>"
@@ -68,7 +72,7 @@ fn shot() -> impl Strategy<Value = Shot> {
     let sizes = prop::sample::select(&["", "0", "511", "512", "900", "1400", "3000", "99999999999", "x"][..]);
     let body = (prop::collection::vec(command(), 0..12), any::<bool>());
     let jump = prop_oneof![5 => Just(1), 1 => 0..3_u32];
-    (cred, sizes, body, jump, prop::collection::vec(0..9_u8, 0..4)).prop_map(
+    (cred, sizes, body, jump, prop::collection::vec(0..16_u8, 0..4)).prop_map(
         |(cred, size, (commands, end), jump, wants)| Shot {
             header: format!("{cred}<Meta><MaxMsgSize>{size}</MaxMsgSize><MaxObjSize>{size}</MaxObjSize></Meta>"),
             body: format!("{}{}", commands.concat(), if end { "<Final/>" } else { "" }),
@@ -88,6 +92,13 @@ fn intent(number: u8) -> Intent {
         4 => Intent::PutLeaf { at: node("./A/B"), leaf: Leaf::chr("x".repeat(700)), how: PutHow::Either },
         5 => Intent::PutSubtree { at: node("./A"), content: Branch::interior([("B", Branch::chr("v"))]) },
         6 => Intent::Group { atomic: false, members: vec![] },
+        8 => Intent::Group { atomic: true, members: [2, 4, 9, 10].map(intent).to_vec() },
+        9 => Intent::Copy { from: node("./A"), to: node("./A/B") },
+        10 => Intent::MakeNode { at: node("./A/B") },
+        11 => Intent::PutLeaf { at: node("./A/B"), leaf: Leaf::chr("x"), how: PutHow::Add },
+        12 => Intent::Prompt(Prompt { choices: vec!["x".repeat(400); 3], ..ask(PromptKind::Choices, "?") }),
+        13 => Intent::Guarded { ask: ask(PromptKind::Confirm, "?"), then: Box::new(intent(1)) },
+        14 => Intent::Group { atomic: false, members: [0, 1, 2, 4, 9, 10, 11, 12].map(intent).to_vec() },
         7 => Intent::PutSubtree { at: node("./A"), content: Branch::Leaf(Leaf::null()) },
         _ => Intent::Discover { kind: ObjectKind::Scomo, hints: vec!["./A".to_owned(), String::new()] },
     }
@@ -96,10 +107,12 @@ fn intent(number: u8) -> Intent {
 /// What a message costs that says nothing but the first Status, and asks for more.
 fn least(answer: &Answer) -> usize {
     let mut message = answer.message.clone();
-    let first = |c: &Command| matches!(c, Command::Status(s) if s.cmd_ref != "0");
-    message.body.commands.retain(|c| {
-        !first(c) && !matches!(c, Command::Add(_) | Command::Replace(_) | Command::Get(_) | Command::Exec(_))
-    });
+    let reply = |c: &Command| match c {
+        Command::Status(status) => status.cmd_ref == "0",
+        Command::Alert(alert) => alert.data.starts_with("12"),
+        _ => false,
+    };
+    message.body.commands.retain(reply);
     bytes(&message)
 }
 

@@ -240,6 +240,60 @@ fn what_exists_is_overwritten_and_what_the_device_keeps_is_skipped() {
 }
 
 #[test]
+fn a_leaf_that_the_device_made_is_replaced_even_where_it_may_not_be_added() {
+    let device = |command: &Command| match command {
+        Command::Add(_) if target(command).ends_with("/X1") => Reply::code(418),
+        Command::Add(_) => Reply::code(405),
+        Command::Replace(_) => Reply::code(if target(command).ends_with("/Data") { 405 } else { 200 }),
+        other => panic!("{other:?}"),
+    };
+    let skipped = ["Operations", "Operations/Download", "Data"].map(|path| (path.to_owned(), 405)).to_vec();
+    assert_eq!(Talk::admitted().run(vec![put(little_tree())], device), [Outcome::Written { skipped }]);
+}
+
+#[test]
+fn an_entry_that_may_not_be_made_may_be_there() {
+    let outcome = |there: bool| {
+        let device = move |command: &Command| match command {
+            Command::Replace(_) if there && target(command).ends_with("/PkgID") => Reply::code(200),
+            Command::Add(_) | Command::Replace(_) => Reply::code(405),
+            other => panic!("{other:?}"),
+        };
+        Talk::admitted().run(vec![put(little_tree())], device)
+    };
+    assert!(matches!(outcome(true).as_slice(), [Outcome::Written { skipped }] if skipped.len() == 3));
+    assert_eq!(outcome(false), [Outcome::Refused { code: 405 }]);
+}
+
+#[test]
+fn parents_are_made_where_the_device_makes_none() {
+    let below = Instance { kind: ObjectKind::Scomo, name: "./SCOMO".to_owned() }.node("Inventory/Delivered/X1");
+    let put = || Intent::PutSubtree { at: below.clone(), content: little_tree() };
+    let mut there = vec!["./SCOMO".to_owned()];
+    let device = |command: &Command| {
+        let Command::Add(_) = command else { panic!("{command:?}") };
+        let uri = target(command);
+        let above = uri.rsplit_once('/').unwrap().0.to_owned();
+        if there.contains(&uri) {
+            Reply::code(418)
+        } else if there.contains(&above) {
+            there.push(uri);
+            Reply::code(201)
+        } else {
+            Reply::code(404)
+        }
+    };
+    assert_eq!(Talk::admitted().run(vec![put()], device), [Outcome::Written { skipped: vec![] }]);
+    assert!(there.contains(&"./SCOMO/Inventory/Delivered/X1/Operations/Download".to_owned()), "{there:?}");
+    let mut root_added = false;
+    let outcomes = Talk::admitted().run(vec![put()], |command| {
+        root_added |= target(command) == "./SCOMO";
+        Reply::code(404)
+    });
+    assert_eq!((outcomes.as_slice(), root_added), ([Outcome::Refused { code: 404 }].as_slice(), false));
+}
+
+#[test]
 fn a_device_that_runs_commands_in_another_order_is_given_a_second_chance() {
     let mut there = false;
     let device = |command: &Command| {
@@ -327,15 +381,49 @@ fn writes_to_one_place_are_not_told_together() {
 }
 
 #[test]
-fn what_this_dialogue_does_not_speak_is_told_at_once() {
-    let mut talk = Talk::admitted();
-    let group = Intent::Group { atomic: true, members: vec![read_of("./A")] };
-    let copy = Intent::Copy { from: node("./A"), to: node("./B") };
-    assert_eq!(
-        outcomes(&talk.want(vec![group, copy])),
-        [Outcome::Unsupported { code: None }, Outcome::Unsupported { code: None }]
-    );
-    assert!(talk.answer().ends);
+fn a_leaf_that_must_be_new_or_must_be_there_gets_one_command() {
+    for (how, name, refusal) in [(PutHow::Add, "Add", 418), (PutHow::Replace, "Replace", 404)] {
+        let leaf = || vec![Intent::PutLeaf { at: node("./A/Leaf"), leaf: Leaf::chr("v"), how }];
+        let mut said = Vec::new();
+        let outcomes = Talk::admitted().run(leaf(), |command| {
+            said.push(format!("{} {}", command.name(), target(command)));
+            Reply::code(refusal)
+        });
+        assert_eq!(outcomes, [Outcome::Refused { code: refusal }]);
+        assert_eq!(said, [format!("{name} ./A/Leaf")]);
+        assert_eq!(Talk::admitted().run(leaf(), |_| Reply::code(200)), [Outcome::Written { skipped: vec![] }]);
+    }
+}
+
+#[test]
+fn an_interior_node_is_made_where_there_is_none() {
+    let make = || vec![Intent::MakeNode { at: node("./A/Box") }];
+    let outcomes = Talk::admitted().run(make(), |command| {
+        let Command::Add(add) = command else { panic!("{command:?}") };
+        assert_eq!((add.items[0].meta.format.as_deref(), &add.items[0].data), (Some("node"), &None));
+        Reply::code(201)
+    });
+    assert_eq!(outcomes, [Outcome::Written { skipped: vec![] }]);
+    assert_eq!(Talk::admitted().run(make(), |_| Reply::code(418)), [Outcome::Refused { code: 418 }]);
+}
+
+#[test]
+fn a_leaf_is_copied_by_devices_that_can() {
+    let copy = || vec![Intent::Copy { from: node("./A/1"), to: node("./A/2") }];
+    for (code, outcome) in [
+        (200, Outcome::Written { skipped: vec![] }),
+        (403, Outcome::Refused { code: 403 }),
+        (405, Outcome::Refused { code: 405 }),
+        (406, Outcome::Unsupported { code: Some(406) }),
+        (501, Outcome::Unsupported { code: Some(501) }),
+    ] {
+        let outcomes = Talk::admitted().run(copy(), |command| {
+            let Command::Copy(copy) = command else { panic!("{command:?}") };
+            assert_eq!((copy.items[0].source_uri(), copy.items[0].target_uri()), ("./A/1", "./A/2"));
+            Reply::code(code)
+        });
+        assert_eq!(outcomes, [outcome]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Packages, Final, Alerts, versions, numbers (DM 1.x sheet 1, 2; rows S-01, S-02, S-18, S-23, S-24, S-28 to S-31).
 
 use super::*;
-use crate::protocol::dm1::{AlertItem, Ending, GenericAlert};
+use crate::protocol::dm1::{AlertItem, Ending, GenericAlert, Receipt};
 
 fn told(body: &str) -> (Vec<Event>, Answer) {
     let mut talk = Talk::admitted();
@@ -87,8 +87,9 @@ fn a_generic_alert_comes_with_its_correlator_and_without_its_prefix() {
         mark: Some("warning".to_owned()),
         data: "1200".to_owned(),
         known: true,
+        receipt: Receipt { command: 1, item: 0 },
     };
-    let alert = GenericAlert { correlator: Some("c1".to_owned()), items: vec![item] };
+    let alert = GenericAlert { code: 1226, correlator: Some("c1".to_owned()), items: vec![item] };
     assert_eq!(events[0], Event::Alert(alert));
     assert_eq!(codes(&answer), [200, 200]);
 }
@@ -98,6 +99,21 @@ fn an_alert_of_a_type_that_is_not_understood_is_refused_and_told() {
     let (events, answer) = told(&generic("<Type>com.vendor.thing</Type>", ""));
     assert_eq!(codes(&answer), [200, 415]);
     assert!(matches!(&events[0], Event::Alert(a) if !a.items[0].known && a.correlator.is_none()));
+}
+
+#[test]
+fn an_alert_that_reports_on_an_expected_operation_is_understood_whatever_its_type() {
+    for (correlator, code) in [("c1", 200), ("c2", 415), ("", 415)] {
+        let mut talk = Talk::admitted();
+        talk.expected = vec![Correlator::parse("c1").unwrap()];
+        talk.answer();
+        let alert = generic("<Type>com.vendor.thing</Type>", "")
+            .replace("<Data>1226</Data>", &format!("<Data>1226</Data><Correlator>{correlator}</Correlator>"));
+        let events = talk.hear(&message(2, "", &format!("{alert}<Final/>")));
+        assert_eq!(codes(&talk.answer()), [200, code], "{correlator}");
+        let known = |event: &Event| matches!(event, Event::Alert(alert) if alert.items[0].known);
+        assert_eq!(events.iter().any(known), code == 200);
+    }
 }
 
 #[test]
@@ -126,11 +142,42 @@ fn items_of_one_alert_with_different_codes_get_a_status_each() {
 }
 
 #[test]
+fn what_is_said_of_an_item_can_be_changed_until_the_answer_is_built() {
+    let item = |name: &str| {
+        format!(
+            "<Item><Source><LocURI>./{name}</LocURI></Source><Meta><Type>org.openmobilealliance.{name}</Type></Meta></Item>"
+        )
+    };
+    for (amended, said) in [(vec![], vec![200, 200]), (vec![1], vec![200, 200, 202]), (vec![0, 1], vec![200, 202])] {
+        let mut talk = Talk::admitted();
+        let _ = talk.want(vec![read_of("./A")]);
+        talk.answer();
+        let body = format!("<Alert><CmdID>5</CmdID><Data>1226</Data>{}{}</Alert>", item("a"), item("b"));
+        let events = talk.hear(&message(2, "", &format!("{}{body}<Final/>", header_status(1, 212, ""))));
+        let Some(Event::Alert(alert)) = events.into_iter().find(|e| matches!(e, Event::Alert(_))) else { panic!() };
+        for at in amended {
+            talk.machine_mut().amend(alert.items[at].receipt, 202);
+        }
+        talk.machine_mut().amend(Receipt { command: 99, item: 0 }, 500);
+        assert_eq!(codes(&talk.answer()), said);
+    }
+}
+
+#[test]
+fn a_client_event_is_passed_on_whatever_it_says() {
+    let body = "<Alert><CmdID>5</CmdID><Data>1224</Data><Item><Meta><Type>com.vendor.login</Type></Meta><Data>user</Data></Item></Alert>";
+    let (events, answer) = told(body);
+    assert_eq!(codes(&answer), [200, 200]);
+    let Event::Alert(alert) = &events[0] else { panic!("{events:?}") };
+    assert_eq!((alert.code, alert.items[0].r#type.as_str(), alert.items[0].known), (1224, "com.vendor.login", false));
+}
+
+#[test]
 fn commands_that_are_not_for_a_client_are_refused_and_the_session_lives() {
     let alert = |code: &str| format!("<Alert><CmdID>5</CmdID><Data>{code}</Data></Alert>");
     let item = "<Item><Target><LocURI>./A</LocURI></Target></Item>";
     for (body, code) in [
-        (alert("1224"), 406),
+        (alert("1224"), 412),
         (alert("1100"), 406),
         (alert("4711"), 406),
         (alert("soon"), 400),

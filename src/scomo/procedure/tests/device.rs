@@ -4,7 +4,7 @@ use crate::{
     model::{
         device::DevDetail,
         id::Correlator,
-        tree::{Branch, Instance, Intent, ObjectKind, Outcome},
+        tree::{Answer, Branch, Instance, Intent, ObjectKind, Outcome},
     },
     scomo::{
         operation::Operation,
@@ -25,7 +25,15 @@ pub(super) enum Manner {
 }
 
 pub(super) struct Device {
+    /// The name of its root.
+    pub(super) name: &'static str,
     pub(super) tree: Branch,
+    /// A second SCOMO object beside the first.
+    pub(super) second: Option<Box<Self>>,
+    /// What the device answers to the bytes of a package instead of taking them.
+    pub(super) bytes: Option<Outcome>,
+    /// Leaves that the device writes itself: a write of them is refused with 405.
+    pub(super) own: Vec<&'static str>,
     pub(super) detail: Option<DevDetail>,
     pub(super) manner: Manner,
     /// Everything asked of it, in order.
@@ -38,6 +46,21 @@ pub(super) struct Device {
     pub(super) no_new: Vec<&'static str>,
     /// Components shown with this version.
     pub(super) version: &'static str,
+    /// What its user answers; without an answer it cannot ask.
+    pub(super) user: Option<Answer>,
+    /// What it does with a guarded operation.
+    pub(super) guards: Guards,
+}
+
+/// What a device does with a question that guards an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guards {
+    /// As it should.
+    Well,
+    /// It runs the operation although it cannot ask.
+    NotAtAll,
+    /// It does not know such a thing.
+    Unknown,
 }
 
 impl Device {
@@ -45,7 +68,23 @@ impl Device {
         let inventory = Branch::interior([("Delivered", empty()), ("Deployed", empty())]);
         let tree = Branch::interior([("Download", empty()), ("Inventory", inventory)]);
         let detail = Some(DevDetail { lrgobj: Some(true), ..DevDetail::default() });
-        Self { tree, detail, manner, log: vec![], ran: 0, running: None, no_new: vec![], version: "2.1" }
+        let (name, second, own, bytes) = ("./SCOMO", None, vec![], None);
+        Self {
+            name,
+            tree,
+            second,
+            own,
+            bytes,
+            detail,
+            manner,
+            log: vec![],
+            ran: 0,
+            running: None,
+            no_new: vec![],
+            version: "2.1",
+            user: None,
+            guards: Guards::Well,
+        }
     }
 
     pub(super) fn root() -> Instance {
@@ -54,8 +93,15 @@ impl Device {
 
     pub(super) fn answer(&mut self, intent: &Intent) -> Outcome {
         self.log.push(intent.clone());
+        if let Some(second) = self.second.as_mut().filter(|second| asks_of(intent) == Some(second.name)) {
+            return second.answer(intent);
+        }
         match intent {
-            Intent::Discover { .. } => Outcome::Found(vec![Self::root()]),
+            Intent::Discover { .. } => {
+                let names = [self.name].into_iter().chain(self.second.iter().map(|second| second.name));
+                let instance = |name: &str| Instance { kind: ObjectKind::Scomo, name: name.to_owned() };
+                Outcome::Found(names.map(instance).collect())
+            }
             Intent::ReadSubtree { at } if at.of.kind == ObjectKind::DevDetail => match &self.detail {
                 Some(detail) => Outcome::Read(Branch::interior([(
                     "LrgObj",
@@ -63,9 +109,13 @@ impl Device {
                 )])),
                 None => Outcome::Refused { code: 405 },
             },
-            Intent::ReadSubtree { at } if at.of != Self::root() => Outcome::Missing,
+            Intent::ReadSubtree { at } if at.of.name != self.name => Outcome::Missing,
             Intent::ReadSubtree { at } => get(&self.tree, &at.path).cloned().map_or(Outcome::Missing, Outcome::Read),
+            Intent::PutSubtree { at, .. } | Intent::Exec { at, .. } if at.of.name != self.name => {
+                Outcome::Refused { code: 404 }
+            }
             Intent::PutSubtree { at, content } => self.put(&at.path, content),
+            Intent::PutBytes { .. } if self.bytes.is_some() => self.bytes.clone().unwrap_or(Outcome::Unknown),
             Intent::PutBytes { at, payload } => {
                 let entry = parent(&at.path);
                 set(&mut self.tree, &at.path, Branch::chr(payload.digest.to_string()));
@@ -79,12 +129,21 @@ impl Device {
                 if had { Outcome::Deleted } else { Outcome::Missing }
             }
             Intent::Exec { at, correlator } => self.exec(&at.path, correlator),
-            Intent::PutLeaf { .. }
-            | Intent::MakeNode { .. }
-            | Intent::Copy { .. }
-            | Intent::Prompt(_)
-            | Intent::Guarded { .. }
-            | Intent::Group { .. } => panic!("nobody asks {intent:?}"),
+            Intent::Prompt(_) => match &self.user {
+                None => Outcome::Unsupported { code: Some(406) },
+                Some(answer) => Outcome::Answered(answer.clone()),
+            },
+            Intent::Guarded { then, .. } => match (&self.user, self.guards) {
+                (_, Guards::Unknown) | (None, Guards::Well) => Outcome::Unsupported { code: Some(406) },
+                (Some(Answer::Yes), _) | (None, Guards::NotAtAll) => {
+                    let Intent::Exec { at, correlator } = then.as_ref() else { panic!("{then:?}") };
+                    self.exec(&at.path, correlator)
+                }
+                (Some(other), _) => Outcome::Answered(other.clone()),
+            },
+            Intent::PutLeaf { .. } | Intent::MakeNode { .. } | Intent::Copy { .. } | Intent::Group { .. } => {
+                panic!("nobody asks {intent:?}")
+            }
         }
     }
 
@@ -93,15 +152,22 @@ impl Device {
         if self.no_new.contains(&top) && get(&self.tree, path).is_none() {
             return Outcome::Refused { code: 405 };
         }
+        let mut skipped = vec![("Status".to_owned(), 405)];
         for (name, child) in content.children() {
-            set(&mut self.tree, &format!("{path}/{name}"), child.clone());
+            if self.own.iter().any(|own| own == name) {
+                skipped.push((name.clone(), 405));
+            } else {
+                set(&mut self.tree, &format!("{path}/{name}"), child.clone());
+            }
         }
         set(&mut self.tree, &format!("{path}/Status"), Branch::chr("10"));
-        Outcome::Written { skipped: vec![("Status".to_owned(), 405)] }
+        Outcome::Written { skipped }
     }
 
     fn exec(&mut self, path: &str, correlator: &Correlator) -> Outcome {
-        assert!(get(&self.tree, path).is_some(), "no such operation: {path}");
+        if get(&self.tree, path).is_none() {
+            return Outcome::Refused { code: 404 };
+        }
         assert!(self.running.is_none(), "one operation at a time");
         match self.manner {
             Manner::Refuse(code) => Outcome::Refused { code },
@@ -128,7 +194,11 @@ impl Device {
         let Manner::Async(code) = self.manner else { return None };
         self.end(&path, code);
         let item = ReportItem { code: ResultCode::new(code), identifier: None, target: None };
-        Some(Input::Report { correlator: Some(correlator), source: format!("./SCOMO/{path}"), results: vec![item] })
+        Some(Input::Report {
+            correlator: Some(correlator),
+            source: format!("{}/{path}", self.name),
+            results: vec![item],
+        })
     }
 
     fn end(&mut self, path: &str, code: u16) {
@@ -193,6 +263,24 @@ impl Device {
 
     pub(super) fn set(&mut self, path: &str, text: &str) {
         set(&mut self.tree, path, Branch::chr(text));
+    }
+}
+
+/// Which root an intent is on.
+fn asks_of(intent: &Intent) -> Option<&str> {
+    match intent {
+        Intent::ReadSubtree { at }
+        | Intent::PutSubtree { at, .. }
+        | Intent::PutLeaf { at, .. }
+        | Intent::MakeNode { at }
+        | Intent::PutBytes { at, .. }
+        | Intent::Delete { at }
+        | Intent::Exec { at, .. } => Some(&at.of.name),
+        Intent::Discover { .. }
+        | Intent::Copy { .. }
+        | Intent::Prompt(_)
+        | Intent::Guarded { .. }
+        | Intent::Group { .. } => None,
     }
 }
 

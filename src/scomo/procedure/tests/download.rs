@@ -237,7 +237,7 @@ fn a_user_who_says_no_declines() {
         if report.is_some() {
             world.session(report);
         }
-        assert_eq!(world.ending, Some(Ending::Declined { code: ResultCode::DECLINED }));
+        assert_eq!(world.ending, Some(Ending::Declined { code: Some(ResultCode::DECLINED) }));
     }
 }
 
@@ -259,4 +259,19 @@ fn success_that_the_inventory_does_not_show_is_success_unconfirmed() {
     let mut world = World::new(device, download(Action::Install));
     let code = Some(ResultCode::SUCCESS);
     assert_eq!(world.session([]), Some(Ending::Succeeded { code, confirmed: false }));
+}
+
+#[test]
+fn a_package_that_was_delivered_is_not_installed_by_a_primitive_that_the_device_lacks() {
+    let mut world = World::new(Device::new(Manner::Sync(1411)), download(Action::Install));
+    assert!(matches!(world.session([]), Some(Ending::Failed(_))));
+    let mut again = World::new(world.device, download(Action::Install));
+    again.device.manner = Manner::Sync(1200);
+    again.device.log.clear();
+    again.lacks = vec![crate::scomo::operation::Operation::Install];
+    again.way = ALTERNATE;
+    assert!(matches!(again.session([]), Some(Ending::Succeeded { .. })), "{:?}", again.ending);
+    let is_exec = |intent: &&Intent| matches!(intent, Intent::Exec { .. });
+    let execs: Vec<String> = again.device.log.iter().filter(is_exec).map(|intent| format!("{intent:?}")).collect();
+    assert!(execs.len() == 1 && execs[0].contains("Operations/DownloadInstall"), "{execs:?}");
 }

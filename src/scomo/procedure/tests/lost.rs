@@ -36,7 +36,7 @@ fn errands() -> Vec<(Errand, Way)> {
 fn world(errand: &Errand, way: Way, manner: Manner) -> World {
     let mut device = Device::new(manner);
     match errand {
-        Errand::Download { .. } => {}
+        Errand::Download { .. } | Errand::Collect => {}
         Errand::OperatePackage { .. } => device.deliver("x", PKG_ID, "10"),
         Errand::OperateComponent { .. } => device.deploy(PKG_ID, "10"),
     }

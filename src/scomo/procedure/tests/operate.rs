@@ -4,13 +4,15 @@ use super::{
     PKG_ID, World,
     device::{Device, Manner},
 };
+use std::collections::BTreeSet;
+
 use crate::{
-    model::id::ComponentId,
+    model::{id::ComponentId, rule::FactSource},
     scomo::{
         outcome::ResultCode,
         procedure::{
             errand::{ComponentOperation, Errand, PackageOperation},
-            turn::{Ending, FailureClass},
+            turn::{Ending, FailureClass, Fit},
         },
     },
 };
@@ -57,6 +59,26 @@ fn each_operation_runs_and_is_confirmed_in_both_manners_of_reporting() {
             assert_eq!((world.execs(), world.device.ran), (1, 1));
         }
     }
+}
+
+#[test]
+fn of_several_versions_that_the_device_holds_the_one_that_fits_is_installed() {
+    let mut device = delivered(Manner::Sync(1200));
+    device.deliver("y", "org.example.player@3.0", "10");
+    let reasons = vec!["detail.fwv must be known first".to_owned()];
+    let mut world = World::new(device, on_package(PackageOperation::Install));
+    world.fit = vec![Fit::This { pkg_id: PKG_ID.to_owned() }, Fit::Undecided { reasons: reasons.clone() }];
+    assert!(matches!(world.session([]), Some(Ending::Succeeded { .. })), "{:?}", world.ending);
+    assert_eq!(world.device.text("Inventory/Delivered/x/State"), Some("20"));
+    assert_eq!(world.read.last(), Some(&BTreeSet::from([FactSource::DevDetail, FactSource::Inventory])));
+
+    let mut world = World::new(delivered(Manner::Sync(1200)), on_package(PackageOperation::Install));
+    world.fit = vec![Fit::Nothing { reasons: reasons.clone() }];
+    assert_eq!(world.session([]), Some(Ending::NotApplicable { reasons }));
+    assert_eq!(world.execs(), 0);
+    let mut world = World::new(delivered(Manner::Sync(1200)), on_package(PackageOperation::Remove));
+    world.fit = vec![Fit::Nothing { reasons: vec![] }];
+    assert!(matches!(world.session([]), Some(Ending::Succeeded { .. })), "what is there may always go");
 }
 
 #[test]

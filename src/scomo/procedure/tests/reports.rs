@@ -176,3 +176,50 @@ fn the_entry_stays_while_something_runs_on_it() {
     assert!(matches!(world.session(report), Some(Ending::Succeeded { .. })));
     assert!(matches!(world.device.tree.at(&at), Some(Branch::Interior(_))));
 }
+
+#[test]
+fn t_rpt_1_to_4_the_status_of_the_exec_may_be_the_whole_answer() {
+    for (manner, code, device_code) in [
+        (Manner::Sync(1200), Some(1200), None),
+        (Manner::Sync(1250), Some(1250), None),
+        (Manner::Sync(200), None, None),
+        (Manner::Sync(1408), Some(1408), None),
+        (Manner::Sync(1551), Some(1551), None),
+        (Manner::Refuse(403), None, Some(403)),
+        (Manner::Refuse(405), None, Some(405)),
+        (Manner::Refuse(425), None, Some(425)),
+    ] {
+        for way in [ALTERNATE, super::Way::Direct] {
+            let mut world = World::new(Device::new(manner), download(Action::Install));
+            world.way = way;
+            let ending = world.session([]);
+            assert_eq!(world.awaited, None, "{manner:?}: no report is awaited");
+            let found = match ending.unwrap() {
+                Ending::Succeeded { code: found, .. } => {
+                    assert!(found.is_none_or(ResultCode::is_ok), "{manner:?}");
+                    (found, None)
+                }
+                Ending::Failed(failure) => {
+                    assert!(!failure.code.is_some_and(ResultCode::is_ok), "{manner:?}");
+                    (failure.code, failure.device_code)
+                }
+                other @ (Ending::AlreadyDone
+                | Ending::Declined { .. }
+                | Ending::NotApplicable { .. }
+                | Ending::InDoubt { .. }) => panic!("{manner:?}: {other:?}"),
+            };
+            assert_eq!((found.0.map(ResultCode::number), found.1), (code, device_code), "{manner:?}");
+        }
+    }
+}
+
+#[test]
+fn t_rpt_10_and_12_a_result_counts_in_whatever_shape_and_never_by_its_mark() {
+    for data in ["1405", "<ResultCode>1405</ResultCode>", "&lt;ResultCode&gt;1405&lt;/ResultCode&gt;"] {
+        let (mut world, at) = waiting();
+        let item = ReportItem::parse(data, None).unwrap();
+        world.feed(Input::Report { correlator: None, source: format!("./SCOMO/{at}"), results: vec![item] });
+        let Some(Ending::Failed(failure)) = &world.ending else { panic!("{data}: {:?}", world.ending) };
+        assert_eq!(failure.code, Some(ResultCode::new(1405)), "{data}");
+    }
+}

@@ -18,6 +18,7 @@ use crate::{
     contract::{
         class::Classes,
         device::{Change, DeviceInput, DevicePatch, DeviceView},
+        event::InventoryView,
         problem::{Code, Fault, Problem, read::json as parse},
     },
     infra::{
@@ -26,13 +27,13 @@ use crate::{
         known::{self, Known},
         store::{
             self, Conflict, Cursor, Unit, Write,
-            device::DeviceRow,
+            device::{DeviceRow, InventoryRow, ToldInventory},
             due::{Again, Due},
         },
         system::SystemMint,
     },
     model::{
-        clock::Mint as _,
+        clock::{Mint as _, Timestamp},
         device::Facts,
         id::{DeviceId, DeviceKey},
     },
@@ -108,7 +109,63 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<DeviceView>, Refusal> {
     let row = find(&api, &caller, &id).await?;
-    Ok(Json(row::view(&row, inventory(&api, &row).await?.map(|inventory| inventory.installed()))?))
+    Ok(Json(row::view(
+        &row,
+        inventory(&api, &row).await?.filter(Inventory::is_shown).map(|inventory| inventory.installed()),
+    )?))
+}
+
+/// What of a device's inventory is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    history: bool,
+}
+
+/// An inventory of a device, or those that were told.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Inventories {
+    Current(Current),
+    History { device: DeviceId, inventories: Vec<Former> },
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Current {
+    device: DeviceId,
+    #[serde(flatten)]
+    inventory: InventoryView,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Former {
+    told_at: Timestamp,
+    #[serde(flatten)]
+    inventory: InventoryView,
+}
+
+/// `GET /devices/{id}/inventory`: as it was last read; with `history=true` as it was each time that it differed, newest first
+pub(super) async fn inventories(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Json<Inventories>, Refusal> {
+    let row = find(&api, &caller, &id).await?;
+    let (device, view) = (row.device_id, |row: &InventoryRow| {
+        known::inventory(row).map(|inventory| InventoryView::of(&inventory, row.digest, row.read_at))
+    });
+    if which.history {
+        let told = api.store.inventory_history(row.key).await?;
+        let former = |told: &ToldInventory| Ok(Former { told_at: told.told_at, inventory: view(&told.row)? });
+        let inventories = told.iter().map(former).collect::<Result<_, store::Error>>()?;
+        return Ok(Json(Inventories::History { device, inventories }));
+    }
+    match api.store.inventory(row.key).await? {
+        Some(row) => Ok(Json(Inventories::Current(Current { device, inventory: view(&row)? }))),
+        None => Err(Refusal::not_found("inventory of this device; none was read yet")),
+    }
 }
 
 /// `PATCH /devices/{id}`

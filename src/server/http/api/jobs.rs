@@ -21,7 +21,10 @@ use crate::{
         },
         system::SystemMint,
     },
-    job::life::{Event, Outcome, StateName},
+    job::{
+        life::{Event, Outcome, StateName},
+        why::{self, Around, Why},
+    },
     model::id::{DeviceId, JobId},
     server::http::{
         auth::Caller,
@@ -33,6 +36,8 @@ pub(super) use view::{JobDetail, JobView};
 
 /// How often a change is tried that others keep overtaking.
 const ATTEMPTS: usize = 10;
+/// How far into a device's queue is looked for the job that holds it.
+const MOST_QUEUED: u32 = 256;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +87,27 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<JobDetail>, Refusal> {
     Ok(Json(JobDetail::of(&find(&api, &caller, &id).await?)?))
+}
+
+/// `GET /jobs/{id}/why`
+pub(super) async fn why(State(api): State<Api>, caller: Caller, Path(id): Path<String>) -> Result<Json<Why>, Refusal> {
+    let row = find(&api, &caller, &id).await?;
+    let norm = row.device_id.normalised();
+    let device = api.store.device(&caller.tenant, &norm).await?;
+    let queue = api.store.waiting_jobs(&caller.tenant, &norm, MOST_QUEUED).await?;
+    let last_session = match &device {
+        Some(device) => api.store.last_session(device.key).await?,
+        None => None,
+    };
+    let around = Around {
+        job: row.id,
+        now: api.now(),
+        held_by: queue.iter().find(|job| job.active && job.id != row.id).map(|job| job.id),
+        known: device.is_some(),
+        reachable: device.is_some_and(|device| device.addresses.contains_key("webhook")),
+        last_session,
+    };
+    Ok(Json(why::why(&view::record(&row)?, &around)))
 }
 
 /// `POST /jobs/{id}/cancel`

@@ -11,6 +11,7 @@ use crate::{
         Code, Problem,
         read::{Faults, Field, Object, json as parse},
     },
+    infra::known::Known,
     job::selection::{self, PackageWanted, Selection, Verdict, Want, Wanted},
     model::{id::DeviceId, rule::FactName},
     server::http::{
@@ -21,10 +22,11 @@ use crate::{
 
 /// `POST /select`
 pub(super) async fn select(State(api): State<Api>, caller: Caller, Body(body): Body) -> Result<Json<Value>, Refusal> {
-    let (device, wanted) = question(&parse(&body, MOST_BODY)?)?;
+    let (device, mut wanted) = question(&parse(&body, MOST_BODY)?)?;
     let row = api.store.device(&caller.tenant, &device.normalised()).await?;
     let row = row.ok_or_else(|| Refusal::not_found("device"))?;
     let facts = devices::facts(&api, &row).await?;
+    wanted.env_refused = Known::of(&row)?.lacks.env_types(api.now());
     let catalogue = api.store.packages(&caller.tenant).await?;
     let catalogue = catalogue.iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
     // Nothing can be read now: what hangs on facts that are not known is refused with their names.
@@ -45,7 +47,8 @@ fn asked(mut root: Object<'_>) -> Option<(DeviceId, Wanted)> {
     let want = root.get("action").map_or(Some(Want::Install), |f| f.choice(&wants, &[]));
     let allow_downgrade = root.get("allow_downgrade").map_or(Some(false), |f| f.boolean());
     root.close();
-    Some((device?, Wanted { package: package.flatten(), want: want?, allow_downgrade: allow_downgrade? }))
+    let (package, want, allow_downgrade) = (package.flatten(), want?, allow_downgrade?);
+    Some((device?, Wanted { package, want, allow_downgrade, on_request: false, env_refused: Vec::new() }))
 }
 
 fn package(mut root: Object<'_>) -> Option<PackageWanted> {

@@ -6,6 +6,7 @@ use crate::{
         auth,
         dialogue::large::Large,
         observer::Event,
+        profile,
         scomo::Verb,
         tree::{self, Content, Held, Node, Refusal},
     },
@@ -27,11 +28,12 @@ impl Run<'_> {
         let copy = |run: &mut Self, item: &Item| {
             let from = tree::path(item.source_uri()).ok_or(404_u16)?;
             let to = tree::path(item.target_uri()).ok_or(404_u16)?;
-            let node = run.device.tree.get(&from).ok_or(404_u16)?.clone();
+            let node = run.device.node(&from).ok_or(404_u16)?.clone();
+            run.device.admits(profile::Verb::Copy, &to)?;
             if node.children().is_some() {
                 return Err(405);
             }
-            let verb = if run.device.tree.get(&to).is_some() { Verb::Replace } else { Verb::Add };
+            let verb = if run.device.node(&to).is_some() { Verb::Replace } else { Verb::Add };
             run.place(verb, &to, node)
         };
         let code = |run: &mut Self, item| copy(run, item).map_or_else(|refusal| refusal, |()| 200);
@@ -42,8 +44,9 @@ impl Run<'_> {
     pub(super) fn delete(&mut self, command: &Command, items: &[Item]) -> u16 {
         let delete = |run: &mut Self, item: &Item| {
             let path = tree::path(item.target_uri()).ok_or(404_u16)?;
-            run.device.tree.get(&path).ok_or(404_u16)?;
-            run.device.object.permits(&run.device.tree, Verb::Delete, &path)?;
+            run.device.node(&path).ok_or(404_u16)?;
+            run.device.admits(profile::Verb::Delete, &path)?;
+            run.device.objects.permits(&run.device.tree, Verb::Delete, &path)?;
             run.device.tree.remove(&path);
             Ok(())
         };
@@ -59,12 +62,19 @@ impl Run<'_> {
             return Err(405);
         }
         let path = tree::path(uri).ok_or(404_u16)?;
+        if self.large.is_none() {
+            let command = if verb == Verb::Add { profile::Verb::Add } else { profile::Verb::Replace };
+            self.device.admits(command, &path)?;
+        }
         let text = item.data.as_ref().map(text).unwrap_or_default();
         let (meta, text) = match self.large.take() {
             Some(mut large) => {
                 large.append(&text)?;
                 if item.more_data {
                     return Ok(self.keep(large));
+                }
+                if self.device.mismatches() {
+                    return Err(424);
                 }
                 (large.meta.clone(), large.finish(self.device.profile.limits.size_unit)?)
             }
@@ -94,11 +104,13 @@ impl Run<'_> {
 
     /// Whether the write can be made at all.
     fn admit(&self, verb: Verb, path: &str) -> Result<(), Refusal> {
-        let exists = self.device.tree.get(path).is_some();
+        let exists = self.device.node(path).is_some();
         let (parent, _) = path.rsplit_once('/').unwrap_or_default();
         match verb {
             Verb::Add if exists => return Err(418),
-            Verb::Add if self.device.tree.get(parent).is_none() => return Err(404),
+            Verb::Add if self.device.tree.get(parent).is_none() && !self.device.profile.dialect.implicit_parents => {
+                return Err(404);
+            }
             Verb::Replace if !exists => return Err(404),
             Verb::Add | Verb::Replace | Verb::Delete => {}
         }
@@ -111,17 +123,34 @@ impl Run<'_> {
         {
             return Err(414);
         }
-        self.device.object.permits(&self.device.tree, verb, path)
+        self.device.objects.permits(&self.device.tree, verb, path)
     }
 
     fn place(&mut self, verb: Verb, path: &str, node: Node) -> Result<(), Refusal> {
         self.admit(verb, path)?;
+        if verb == Verb::Add {
+            self.make_parents(path)?;
+        }
         let device = &mut *self.device;
         match verb {
             Verb::Add => device.tree.add(path, node)?,
             Verb::Replace | Verb::Delete => device.tree.put(path, node),
         }
-        device.object.written(&mut device.tree, verb, path);
+        device.objects.written(&mut device.tree, verb, path);
+        Ok(())
+    }
+
+    /// Makes the parents that are missing, from the top; an Add is only let so far where the device makes them.
+    fn make_parents(&mut self, path: &str) -> Result<(), Refusal> {
+        for (at, _) in path.match_indices('/') {
+            let parent = path.get(..at).unwrap_or_default();
+            if self.device.tree.get(parent).is_none() {
+                self.admit(Verb::Add, parent)?;
+                let device = &mut *self.device;
+                device.tree.add(parent, Node::interior(""))?;
+                device.objects.written(&mut device.tree, Verb::Add, parent);
+            }
+        }
         Ok(())
     }
 
@@ -142,7 +171,7 @@ impl Run<'_> {
         let is_coded = ["b64", "bin"].contains(&format.as_str());
         let bytes = if is_coded { auth::decode(&text).ok_or(400_u16)? } else { text.as_bytes().to_vec() };
         let held = Held::of(&bytes);
-        if self.device.object.is_data(path) {
+        if self.device.objects.is_data(path) {
             self.room.check(held.size)?;
             return Ok(Node::held(&r#type, Some(held)));
         }

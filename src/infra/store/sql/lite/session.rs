@@ -1,5 +1,5 @@
 //! Sessions.
 
 pub(in crate::infra::store) use crate::infra::store::sql::pg::session::{
-    BOUND_STRANGERS, CLOSE_OTHERS, INSERT, LOAD, PRUNE, PUT,
+    BOUND_STRANGERS, CLOSE_OTHERS, INSERT, LAST, LOAD, PRUNE, PUT,
 };

@@ -39,6 +39,21 @@ INSERT INTO inventory (device_key, body, digest, read_at)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (device_key) DO UPDATE SET body = excluded.body, digest = excluded.digest, read_at = excluded.read_at";
 
+pub(in crate::infra::store) const INVENTORY_KEEP: &str = "-- device.inventory_keep
+INSERT INTO inventory_history (device_key, told_at, read_at, digest, body)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (device_key, told_at) DO UPDATE SET read_at = excluded.read_at, digest = excluded.digest,
+    body = excluded.body";
+
+pub(in crate::infra::store) const INVENTORY_BOUND: &str = "-- device.inventory_bound
+DELETE FROM inventory_history WHERE device_key = $1 AND told_at NOT IN (
+    SELECT told_at FROM inventory_history WHERE device_key = $1 ORDER BY told_at DESC LIMIT $2
+)";
+
+pub(in crate::infra::store) const INVENTORY_HISTORY: &str = "-- device.inventory_history
+SELECT device_key, told_at, read_at, digest, body
+FROM inventory_history WHERE device_key = $1 ORDER BY told_at DESC";
+
 pub(in crate::infra::store) const KNOWN: &str = "-- device.known
 SELECT d.device_norm, d.key, EXISTS (
     SELECT 1 FROM job j WHERE j.tenant = d.tenant AND j.device_norm = d.device_norm AND j.active

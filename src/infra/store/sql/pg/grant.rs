@@ -20,7 +20,12 @@ UPDATE download_grant SET revoked = TRUE WHERE job_id = $1 AND NOT revoked";
 
 pub(in crate::infra::store) const NOTE: &str = "-- grant.note
 UPDATE download_grant SET fetched = CASE WHEN fetched < $2 THEN $2 ELSE fetched END,
-    notify_status = COALESCE($3, notify_status)
+    notify_status = CASE
+        WHEN $3 IS NULL THEN notify_status
+        WHEN notify_status IS NULL OR LENGTH(notify_status) > 200 THEN $3
+        WHEN notify_status = $3 OR notify_status LIKE '%; ' || $3 THEN notify_status
+        ELSE notify_status || '; ' || $3
+    END
 WHERE id = $1";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- grant.prune

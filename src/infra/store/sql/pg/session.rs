@@ -5,6 +5,9 @@ SELECT key, tenant, device_key, dm_session_id, version, authenticated, open, msg
     created_at, updated_at
 FROM session WHERE key = $1";
 
+pub(in crate::infra::store) const LAST: &str = "-- session.last
+SELECT MAX(updated_at) FROM session WHERE device_key = $1 AND authenticated";
+
 pub(in crate::infra::store) const INSERT: &str = "-- session.insert
 INSERT INTO session (key, tenant, device_key, dm_session_id, version, authenticated, open, msg_id, digest, state,
     job_id, created_at, updated_at)

@@ -111,6 +111,7 @@ pub(super) fn view(row: &DeviceRow, installed: Option<Vec<Installed>>) -> Result
         dev_info: known.info,
         dev_detail: known.detail,
         installed,
+        no_scomo_at: known.rootless.map(|rootless| rootless.at),
     })
 }
 

@@ -86,6 +86,6 @@ impl JobDetail {
     }
 }
 
-fn record(row: &JobRow) -> Result<Record, store::Error> {
+pub(super) fn record(row: &JobRow) -> Result<Record, store::Error> {
     row.body.read().map_err(store::Error::bad_row("job", "body", row.id))
 }
