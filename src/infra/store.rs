@@ -11,6 +11,7 @@
 
 #[macro_use]
 mod conn;
+mod batch;
 pub mod device;
 pub mod due;
 pub mod error;

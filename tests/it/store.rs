@@ -1,5 +1,6 @@
 //! The store's conformance suite: what every database must do.
 
+mod batch;
 mod commit;
 mod due;
 mod events;

@@ -196,8 +196,7 @@ impl Core {
     }
 
     pub(super) async fn device_insert(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
-        let sealed = self.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
-        let (tags, addresses) = lists(row)?;
+        let (sealed, (tags, addresses)) = (self.sealed_secrets(row)?, row.lists()?);
         let found = execute!(
             conn,
             device::INSERT,
@@ -220,9 +219,13 @@ impl Core {
         if found == 1 { Ok(()) } else { Err(Conflict::DeviceExists.into()) }
     }
 
+    /// The secrets as their column keeps them.
+    pub(super) fn sealed_secrets(&self, row: &DeviceRow) -> Result<Vec<u8>, Error> {
+        self.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)
+    }
+
     pub(super) async fn device_put(&self, conn: &mut Conn<'_>, row: &DeviceRow) -> Result<(), Lost> {
-        let sealed = self.keys.seal_json(&SECRETS.of(row.key.uuid()), &row.secrets)?;
-        let (tags, addresses) = lists(row)?;
+        let (sealed, (tags, addresses)) = (self.sealed_secrets(row)?, row.lists()?);
         let found = execute!(
             conn,
             device::PUT,
@@ -260,10 +263,12 @@ pub(super) async fn inventory_keep(conn: &mut Conn<'_>, told: &ToldInventory, ke
     Ok(())
 }
 
-/// Tags and addresses as their columns keep them.
-fn lists(row: &DeviceRow) -> Result<(String, String), Error> {
-    let json = |source| Error::Json { what: "device", source };
-    Ok((serde_json::to_string(&row.tags).map_err(json)?, serde_json::to_string(&row.addresses).map_err(json)?))
+impl DeviceRow {
+    /// Tags and addresses as their columns keep them.
+    pub(super) fn lists(&self) -> Result<(String, String), Error> {
+        let json = |source| Error::Json { what: "device", source };
+        Ok((serde_json::to_string(&self.tags).map_err(json)?, serde_json::to_string(&self.addresses).map_err(json)?))
+    }
 }
 
 pub(super) async fn delete(conn: &mut Conn<'_>, key: DeviceKey, version: i64) -> Result<(), Lost> {

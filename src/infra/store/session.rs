@@ -124,12 +124,17 @@ impl Core {
             row.open,
             i64::from(row.msg_id),
             row.digest.map(|d| d.as_bytes().to_vec()),
-            self.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
+            self.sealed_state(row)?,
             row.job.map(JobId::uuid),
             row.created_at.micros(),
             row.updated_at.micros(),
         )?;
         super::conn::one_row("session.insert", found).map_err(Lost::from)
+    }
+
+    /// The dialogue as its column keeps it.
+    pub(super) fn sealed_state(&self, row: &SessionRow) -> Result<Vec<u8>, Error> {
+        self.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)
     }
 
     pub(super) async fn session_put(&self, conn: &mut Conn<'_>, row: &SessionRow) -> Result<(), Lost> {
@@ -142,7 +147,7 @@ impl Core {
             row.open,
             i64::from(row.msg_id),
             row.digest.map(|d| d.as_bytes().to_vec()),
-            self.keys.seal_json(&STATE.of(row.key.uuid()), &row.state)?,
+            self.sealed_state(row)?,
             row.job.map(JobId::uuid),
             row.updated_at.micros(),
         )?;

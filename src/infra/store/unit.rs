@@ -217,7 +217,7 @@ impl Core {
     }
 
     #[expect(clippy::cognitive_complexity, reason = "an arm for each write and nothing else")]
-    async fn write(&self, conn: &mut Conn<'_>, write: &Write) -> Result<(), Lost> {
+    pub(super) async fn write(&self, conn: &mut Conn<'_>, write: &Write) -> Result<(), Lost> {
         match write {
             Write::DeviceInsert(row) => self.device_insert(conn, row).await,
             Write::DevicePut(row) => self.device_put(conn, row).await,

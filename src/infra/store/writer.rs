@@ -1,8 +1,8 @@
 //! Commits, coalesced: a writer takes whatever units wait, writes them in one transaction, and answers all of them.
 //!
 //! SQLite has one writer, PostgreSQL several, each with the units of its share of the devices; so the units of one device are
-//! written in their order. A batch is first written as it is. Only if a unit fails is it written again with a savepoint before each,
-//! so that the failed ones are left out and told so, and the others are not harmed.
+//! written in their order. A batch is first written as it is, on PostgreSQL set-based ([`batch`](super::batch)). Only if a unit fails
+//! is it written again with a savepoint before each, so that the failed ones are left out and told so, and the others are not harmed.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     CommitError, Committed, Core, Error, Store, Unit,
+    batch::Batch,
     conn::{Conn, Tx},
     due::Earliest,
     error::is_transient,
@@ -154,6 +155,12 @@ impl Core {
     /// Runs the units in one transaction as they are; `None` if one of several failed, and so none is written.
     async fn plainly(&self, units: &[&Unit]) -> Option<Ran> {
         let mut tx = self.inner.begin().await.ok()?;
+        if let (Tx::Pg(pg), [_, _, ..]) = (&mut tx, units) {
+            return match self.apply_set(pg, &Batch::of(units)).await {
+                Ok(()) => Some(settled(tx, units.iter().map(|_| Ok(())).collect()).await),
+                Err(_) => tx.rollback().await.ok().and(None),
+            };
+        }
         let mut due = Earliest::default();
         for unit in units {
             if let Err(lost) = self.apply(&mut tx.conn(), unit, Some(&mut due)).await {

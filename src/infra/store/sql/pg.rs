@@ -1,5 +1,6 @@
 //! Statements for PostgreSQL.
 
+pub(in crate::infra::store) mod batch;
 pub(in crate::infra::store) mod device;
 pub(in crate::infra::store) mod due;
 pub(in crate::infra::store) mod event;
