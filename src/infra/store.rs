@@ -19,6 +19,7 @@ pub mod event;
 pub mod grant;
 pub mod job;
 pub mod json;
+mod loads;
 mod open;
 pub mod package;
 pub mod page;

@@ -4,12 +4,18 @@ use std::fs::File;
 
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use super::Error;
+use super::{Error, loads::Loads};
 
 /// Which database, and its connections.
 pub(super) enum Inner {
-    Pg(PgPool),
+    Pg(Pg),
     Lite(Lite),
+}
+
+/// PostgreSQL: a pool, and the loaders that share its round trips.
+pub(super) struct Pg {
+    pub(super) pool: PgPool,
+    pub(super) loads: Loads,
 }
 
 /// SQLite: one connection writes, others read, and no second server may do either.
@@ -35,7 +41,7 @@ pub(super) enum Tx {
 impl Inner {
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
         match self {
-            Self::Pg(pool) => pool.begin().await.map(Tx::Pg),
+            Self::Pg(pg) => pg.pool.begin().await.map(Tx::Pg),
             Self::Lite(lite) => lite.write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Lite),
         }
         .map_err(Error::database("begin"))
@@ -43,7 +49,7 @@ impl Inner {
 
     pub(super) async fn close(&self) {
         match self {
-            Self::Pg(pool) => pool.close().await,
+            Self::Pg(pg) => pg.pool.close().await,
             Self::Lite(lite) => {
                 lite.read.close().await;
                 lite.write.close().await;
@@ -100,8 +106,8 @@ pub(super) fn one_row(statement: &'static str, found: u64) -> Result<(), Error> 
 macro_rules! read {
     ($how:ident, $core:expr, $table:ident :: $name:ident, $raw:ty $(, $arg:expr)* $(,)?) => {
         match &$core.inner {
-            $crate::infra::store::conn::Inner::Pg(pool) => {
-                sqlx::query_as::<_, $raw>($crate::infra::store::sql::pg::$table::$name)$(.bind($arg))*.$how(pool).await
+            $crate::infra::store::conn::Inner::Pg(pg) => {
+                sqlx::query_as::<_, $raw>($crate::infra::store::sql::pg::$table::$name)$(.bind($arg))*.$how(&pg.pool).await
             }
             $crate::infra::store::conn::Inner::Lite(lite) => {
                 sqlx::query_as::<_, $raw>($crate::infra::store::sql::lite::$table::$name)$(.bind($arg))*.$how(&lite.read).await

@@ -21,7 +21,8 @@ use crate::model::clock::Clock;
 
 use super::{
     Core, Error, Keys, Settings, Store,
-    conn::{Inner, Lite},
+    conn::{Inner, Lite, Pg},
+    loads::Loads,
     seal::beside,
     writer::Lanes,
 };
@@ -42,7 +43,8 @@ impl Store {
     /// [`Error`] says what to do about it.
     pub async fn open(settings: &Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let inner = if settings.is_postgres() {
-            Inner::Pg(postgres(settings).await?)
+            let pool = postgres(settings).await?;
+            Inner::Pg(Pg { loads: Loads::start(&pool), pool })
         } else {
             let file = settings.sqlite_file().ok_or_else(|| Error::Url("no file is named".to_owned()))?;
             Inner::Lite(sqlite(settings, &file).await?)

@@ -1,8 +1,5 @@
 //! All that a device message needs, with one SELECT.
 
-use sqlx::Row;
-use uuid::Uuid;
-
 use crate::model::id::{DmSessionId, SessionKey, Tenant};
 
 use super::{
@@ -43,27 +40,46 @@ pub struct Scene {
 }
 
 /// The four parts of the row, as they stand in the SELECT.
-struct Parts {
+pub(super) struct Parts {
     device: DeviceRaw,
     session: Option<SessionRaw>,
     job: Option<JobRaw>,
     inventory: Option<InventoryRaw>,
 }
 
+/// The parts of a row, the first column of which is at `$first`.
 macro_rules! parts {
-    ($row:expr) => {{
+    ($row:expr, $first:expr) => {{
+        use sqlx::Row as _;
+        use $crate::infra::store::{
+            device::{DeviceRaw, InventoryRaw},
+            job::JobRaw,
+            session::SessionRaw,
+        };
         let row = $row;
-        let session = DeviceRaw::WIDTH;
+        let session = $first + DeviceRaw::WIDTH;
         let job = session + SessionRaw::WIDTH;
         let inventory = job + JobRaw::WIDTH;
-        let there = |place: usize| row.try_get::<Option<Uuid>, _>(place).map(|key| key.is_some());
-        Ok(Parts {
-            device: DeviceRaw::at(row, 0)?,
-            session: if there(session)? { Some(SessionRaw::at(row, session)?) } else { None },
-            job: if there(job)? { Some(JobRaw::at(row, job)?) } else { None },
-            inventory: if there(inventory)? { Some(InventoryRaw::at(row, inventory)?) } else { None },
-        })
+        let there = |place: usize| row.try_get::<Option<uuid::Uuid>, _>(place).map(|key| key.is_some());
+        Ok::<_, sqlx::Error>($crate::infra::store::scene::Parts::of(
+            DeviceRaw::at(row, $first)?,
+            if there(session)? { Some(SessionRaw::at(row, session)?) } else { None },
+            if there(job)? { Some(JobRaw::at(row, job)?) } else { None },
+            if there(inventory)? { Some(InventoryRaw::at(row, inventory)?) } else { None },
+        ))
     }};
+}
+pub(super) use parts;
+
+impl Parts {
+    pub(super) const fn of(
+        device: DeviceRaw,
+        session: Option<SessionRaw>,
+        job: Option<JobRaw>,
+        inventory: Option<InventoryRaw>,
+    ) -> Self {
+        Self { device, session, job, inventory }
+    }
 }
 
 impl Store {
@@ -72,9 +88,7 @@ impl Store {
         if caller.device_norm.contains('\0') || caller.user_name.is_some_and(|name| name.contains('\0')) {
             return Ok(None); // PostgreSQL refuses such a text, and no device was ever stored under one
         }
-        let Some(parts) = self.parts(caller).await.map_err(Error::database(name_of(sql::pg::scene::LOAD)))? else {
-            return Ok(None);
-        };
+        let Some(parts) = self.parts(caller).await? else { return Ok(None) };
         Ok(Some(Scene {
             device: self.core.device_row(parts.device)?,
             session: parts.session.as_ref().map(|raw| self.core.session_row(raw)).transpose()?,
@@ -83,22 +97,24 @@ impl Store {
         }))
     }
 
-    async fn parts(&self, caller: Caller<'_>) -> sqlx::Result<Option<Parts>> {
-        macro_rules! ask {
-            ($sql:expr, $pool:expr) => {
-                sqlx::query($sql)
+    async fn parts(&self, caller: Caller<'_>) -> Result<Option<Parts>, Error> {
+        match &self.core.inner {
+            Inner::Pg(pg) => {
+                let failed = |source| Error::Database { doing: name_of(sql::pg::batch::SCENES), source };
+                pg.loads.parts(caller).await.map_err(failed)
+            }
+            Inner::Lite(lite) => {
+                let row = sqlx::query(sql::lite::scene::LOAD)
                     .bind(caller.tenant.as_str())
                     .bind(caller.device_norm)
                     .bind(caller.user_name)
                     .bind(caller.sid.map(SessionKey::uuid))
                     .bind(caller.dm_session_id.as_str())
-                    .fetch_optional($pool)
-                    .await?
-            };
-        }
-        match &self.core.inner {
-            Inner::Pg(pool) => ask!(sql::pg::scene::LOAD, pool).as_ref().map(|row| parts!(row)).transpose(),
-            Inner::Lite(lite) => ask!(sql::lite::scene::LOAD, &lite.read).as_ref().map(|row| parts!(row)).transpose(),
+                    .fetch_optional(&lite.read)
+                    .await;
+                let parts = row.and_then(|row| row.as_ref().map(|row| parts!(row, 0)).transpose());
+                parts.map_err(Error::database(name_of(sql::lite::scene::LOAD)))
+            }
         }
     }
 }
