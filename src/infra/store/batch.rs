@@ -120,6 +120,7 @@ impl<'u> Batch<'u> {
 
 impl Core {
     /// Makes all writes of a batch, or fails as a whole.
+    #[expect(clippy::cognitive_complexity, reason = "a line for each kind and nothing else")]
     pub(super) async fn apply_set(&self, conn: &mut PgConnection, batch: &Batch<'_>) -> Result<(), Lost> {
         leases(conn, &batch.leases).await?;
         self.one_by_one(conn, &batch.before).await?;
