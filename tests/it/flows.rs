@@ -15,6 +15,7 @@ mod operate;
 mod queue;
 mod refused;
 mod restart;
+mod rows;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";

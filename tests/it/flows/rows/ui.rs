@@ -1,0 +1,161 @@
+//! T-UI: the device's user is asked before anything is done.
+
+use scomo::{sim::Operation, wire::syncml::Command};
+use serde_json::{Value, json};
+
+use super::{D1, alerts, codes, flat, heard, history, named, said, targets, watched, watched_by};
+use crate::{
+    flows::{HELLO, HELLO_SCRIPT},
+    support::{
+        api::{download, on_component, with},
+        world::World,
+    },
+};
+
+/// An installation that its user has to agree to.
+fn ask(if_no_ui: &str) -> Value {
+    let confirm = json!({ "text": { "en": "Install it?", "de": "Soll es sein?" }, "if_no_ui": if_no_ui });
+    with(download(HELLO, "install", "direct"), json!({ "confirm": confirm, "retry": { "limit": 3, "backoff": "1s" } }))
+}
+
+/// The Execs that stand with a question before them in a Sequence of its own, and all others.
+fn execs(world: &World) -> (usize, usize) {
+    let mut guarded = 0;
+    for group in named(&said(world), "Sequence") {
+        let Command::Sequence(group) = group else { continue };
+        let names: Vec<_> = group.commands.iter().map(Command::name).collect();
+        let asks = matches!(group.commands.first(), Some(Command::Alert(alert)) if alert.data == "1101");
+        guarded += usize::from(asks && names == ["Alert", "Exec"]);
+    }
+    (guarded, named(&said(world), "Exec").len() - guarded)
+}
+
+fn questions(world: &World) -> usize {
+    alerts(&said(world)).iter().filter(|code| *code == "1101").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_1_a_yes_lets_the_exec_run() {
+    let world = watched("user = \"accept\"").await;
+    let ended = world.run("r", ask("proceed")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert!(ended.told().contains(&"awaiting_user"), "{:?}", ended.told());
+    assert_eq!((questions(&world), execs(&world)), (1, (1, 0)));
+    assert_eq!((codes(&heard(&world), "Alert"), codes(&heard(&world), "Exec")), (vec![200], vec![202]));
+    let prompts = world.tree(D1).prompts;
+    assert_eq!((prompts[0].alert, prompts[0].text.as_str(), prompts[0].status), (1101, "Install it?", 200));
+    assert_eq!(world.component(D1, HELLO_SCRIPT), Some(("1.1.0".to_owned(), true)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_1_a_device_that_has_not_shown_that_it_can_ask_is_asked_alone_first() {
+    let world = watched("user = \"accept\"").await;
+    let ended = world.run("first", ask("stop")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((questions(&world), execs(&world)), (1, (0, 1)), "the question, and after the yes the Exec");
+    let confirm = json!({ "confirm": { "text": { "en": "Stop it?" }, "if_no_ui": "stop" } });
+    let ended = world.run("second", with(on_component("deactivate", HELLO_SCRIPT), confirm)).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((questions(&world), execs(&world)), (2, (1, 1)), "by now it is known to ask");
+    let done = [(Operation::Install, 1200), (Operation::Deactivate, 1200)];
+    assert_eq!(world.watch.executed(D1), done);
+    world.end().await;
+}
+
+/// The request is declined and nothing is done, whether the question stands alone or in a Sequence; `status` is the user's answer.
+async fn declined(answers: &str, status: u16) {
+    for (if_no_ui, exec) in [("proceed", vec![215]), ("stop", vec![])] {
+        let world = watched(&format!("user = {{ answers = \"{answers}\" }}")).await;
+        let ended = world.run("r", ask(if_no_ui)).await;
+        assert_eq!(ended.outcome(), ("declined", None), "{:#}", ended.job());
+        assert_eq!(ended.job()["attempt"], 1, "a no is not asked twice");
+        assert_eq!((questions(&world), execs(&world)), (1, (exec.len(), 0)));
+        assert_eq!((codes(&heard(&world), "Alert"), codes(&heard(&world), "Exec")), (vec![status], exec));
+        assert_eq!((world.watch.executed(D1), world.component(D1, HELLO_SCRIPT)), (vec![], None));
+        assert_eq!(world.api.get("requests/it/r").await["counts"]["declined"], 1);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_2_a_no_skips_the_exec_and_the_job_is_declined() {
+    declined("no", 304).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_3_a_cancel_skips_the_exec_and_the_job_is_declined() {
+    declined("cancel", 214).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_4_a_device_that_cannot_ask_does_nothing_if_the_request_says_stop() {
+    for goes_on in [true, false] {
+        let world = watched(&format!("user = {{ ui = false, goes_on_without_ui = {goes_on} }}")).await;
+        let ended = world.run("r", ask("stop")).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        let result = &ended.job()["result"];
+        assert_eq!((&result["class"], &result["device_code"]), (&json!("incapable"), &json!(406)));
+        assert_eq!((&ended.job()["attempt"], codes(&heard(&world), "Alert")), (&json!(1), vec![406]));
+        assert_eq!(targets(&said(&world), "Exec"), Vec::<String>::new());
+        let ended = world.run("again", ask("stop")).await;
+        assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
+        assert_eq!(questions(&world), 1, "it is known that it cannot");
+        assert_eq!(world.component(D1, HELLO_SCRIPT), None);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_ui_4_a_device_that_cannot_ask_does_it_unasked_if_the_request_says_proceed() {
+    for goes_on in [true, false] {
+        let world = watched(&format!("user = {{ ui = false, goes_on_without_ui = {goes_on} }}")).await;
+        let ended = world.run("r", ask("proceed")).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#} {}", ended.job(), history(&world, "r").await);
+        assert!(codes(&heard(&world), "Alert").contains(&406));
+        assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)], "once");
+        assert_eq!(world.component(D1, HELLO_SCRIPT), Some(("1.1.0".to_owned(), true)));
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_asked_in_their_own_language() {
+    let speaks = |lang: &str| format!("user = \"accept\"\n[device.devinfo]\nlang = \"{lang}\"");
+    let devices = ["de-AT", "en-US", "ja"].map(speaks);
+    let world = watched_by("", &devices.each_ref().map(String::as_str)).await;
+    let ended = world.run("r", ask("proceed")).await;
+    assert_eq!(ended.counts["succeeded"], 3, "{:#?}", ended.jobs);
+    let shown = |number: u32| world.tree(&format!("dev-{number}")).prompts[0].text.clone();
+    assert_eq!([shown(1), shown(2), shown(3)], ["Soll es sein?", "Install it?", "Install it?"]);
+    world.end().await;
+    // Without a text in the request, the package's own is shown.
+    let world = watched_by("", &devices.each_ref().map(String::as_str)).await;
+    let own = with(download(HELLO, "install", "direct"), json!({ "confirm": { "if_no_ui": "proceed" } }));
+    assert_eq!(world.run("r", own).await.counts["succeeded"], 3);
+    let shown = |number: u32| world.tree(&format!("dev-{number}")).prompts[0].text.clone();
+    assert_eq!([shown(1), shown(2)], ["Hello 1.1 installieren?", "Install Hello 1.1?"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_users_type_and_choose_comes_back_with_the_list() {
+    let answers = "user = { answers = [{ text = \"Joe\" }, { choice = 2 }, { choice = [1, 3] }] }";
+    let world = watched(answers).await;
+    let text = json!({ "en": "Well?" });
+    let list = json!([
+        { "do": "prompt", "prompt": "display", "text": text },
+        { "do": "prompt", "prompt": "input", "text": text },
+        { "do": "prompt", "prompt": "choice", "text": text, "choices": ["a", "b", "c"] },
+        { "do": "prompt", "prompt": "choices", "text": text, "choices": ["a", "b", "c"] },
+        { "do": "add", "uri": "./Box" },
+    ]);
+    let ended = world.run("r", json!({ "kind": "command", "commands": list })).await;
+    assert_eq!(ended.outcome(), ("succeeded", None), "{:#}", ended.job());
+    let codes: Vec<_> = alerts(&said(&world)).into_iter().filter(|code| code.starts_with("110")).collect();
+    assert_eq!(codes, ["1100", "1102", "1103", "1104"]);
+    let items = ended.job()["result"]["items"].to_string();
+    assert!(items.contains("Joe"), "{items}");
+    assert!(!flat(&said(&world)).is_empty());
+    world.end().await;
+}
