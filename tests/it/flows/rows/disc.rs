@@ -138,6 +138,24 @@ async fn several_objects_are_read_each_and_a_component_is_worked_on_where_it_is(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_package_goes_to_the_object_that_has_its_component() {
+    for (delivery, operation) in [("direct", Operation::Install), ("alternate", Operation::DownloadInstall)] {
+        let second = elsewhere("./Second", "urn:oma:mo:oma-scomo:1.0", HELLO_SCRIPT, "1.0.0")
+            + "[device.scomo_extra.installer.\"org.example.hello@1.1.0\"]\n\
+               components = [{ id = \"org.example.hello.script\", version = \"1.1.0\" }]\n";
+        let world = watched(&second).await;
+        let ended = world.run("r", download(HELLO, "install", delivery)).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+        assert_eq!(world.watch.executed(D1), [(operation, 1200)]);
+        assert!(targets(&said(&world), "Exec")[0].starts_with("./Second/"));
+        let tree = world.tree(D1);
+        let components: Vec<_> = tree.components.iter().map(|c| (c.root.as_str(), c.version.as_str())).collect();
+        assert_eq!(components, [("./Second", "1.1.0")]);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_roots_of_a_device_are_looked_for_once() {
     let world = watched("").await;
     let looks = || targets(&said(&world), "Get").iter().filter(|uri| uri.ends_with("?prop=Type")).count();

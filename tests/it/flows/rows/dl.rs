@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use scomo::sim::Operation;
+use serde_json::json;
 
-use super::{D1, HELLO_PKG, class, codes, heard, history, listed, pairs, said, targets, watched, watched_by, written};
+use super::{
+    D1, HELLO_PKG, class, codes, heard, history, listed, pairs, said, sent_to, targets, watched, watched_by, written,
+};
 use crate::{
-    flows::{HELLO, HELLO_SCRIPT, HELLO_SHA256, device},
+    flows::{HELLO, HELLO_SCRIPT, HELLO_SHA256, NETWORK, SETTINGS, device},
     support::{
-        api::{Ended, download},
+        api::{Ended, download, with},
         database::Database,
         gate::Mode,
         watch::until,
@@ -86,6 +89,34 @@ async fn t_dl_5_the_entry_that_the_device_came_with_is_reused() {
     assert_eq!(targets(&said(&world), "Delete"), Vec::<String>::new(), "it stays");
     let again = world.run("again", download(HELLO, "install", "alternate")).await;
     assert_eq!(again.outcome(), ("already_done", None), "{:#}", again.job());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_dl_5_the_only_entry_takes_one_package_after_the_other() {
+    let world = watched("[device.scomo]\nfixed = [\"RB_DP\"]").await;
+    for (package, component) in [(SETTINGS, NETWORK), (HELLO, HELLO_SCRIPT)] {
+        let ended = world.run(package, download(package, "install", "alternate")).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{package}: {:#}", ended.job());
+        assert!(world.component(D1, component).is_some_and(|(_, active)| active), "{package}");
+    }
+    let exec = targets(&said(&world), "Exec");
+    assert_eq!(exec, ["./SCOMO/Download/RB_DP/Operations/DownloadInstall"; 2]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_an_attempt_left_behind_is_used_by_the_next() {
+    let stubborn = "[[device.refuse]]\ncommand = \"Delete\"\nnode = \"./SCOMO/Download\"\nbelow = true\nstatus = 405\n\
+                    [[device.result]]\noperation = \"DownloadInstall\"\ncode = 1402\ntimes = 1";
+    let world = watched(stubborn).await;
+    let ask = with(download(HELLO, "install", "alternate"), json!({ "retry": { "limit": 1, "backoff": "1s" } }));
+    let ended = world.run("r", ask).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(world.watch.executed(D1), [(Operation::DownloadInstall, 1402), (Operation::DownloadInstall, 1200)]);
+    let urls = sent_to(&said(&world), "PkgURL");
+    let data: Vec<_> = urls.into_iter().filter_map(|(item, _)| item.data?.text().map(str::to_owned)).collect();
+    assert!(data.len() > 1 && data.first() != data.last(), "a grant of its own for each attempt: {data:?}");
     world.end().await;
 }
 

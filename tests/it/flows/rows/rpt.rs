@@ -8,6 +8,7 @@ use crate::{
     flows::{HELLO, HELLO_SCRIPT, NETWORK, SETTINGS},
     support::{
         api::{Ended, download, on_component},
+        database::Database,
         world::World,
     },
 };
@@ -20,6 +21,13 @@ async fn installed(tables: &str) -> (World, Ended) {
     let world = watched(tables).await;
     let ended = world.run("r", download(HELLO, "install", "direct")).await;
     (world, ended)
+}
+
+/// The events of alerts so far.
+async fn told(world: &World) -> Vec<Value> {
+    let page = world.api.get("events?after=0&limit=1000").await;
+    let events = page["events"].as_array().unwrap().iter();
+    events.filter(|event| event["type"] == "scomo.device.alert").cloned().collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,18 +135,35 @@ async fn t_rpt_8_several_components_are_told_together_or_apart_and_all_recorded(
         let ended = world.run("r", download(SETTINGS, "install", "direct")).await;
         assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{how}: {:#}", ended.job());
         assert_eq!(answered(&world, TYPE), vec![200; alerts], "{how}");
-        let told: Vec<Value> = world.api.get("events?after=0&limit=1000").await["events"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|event| event["type"] == "scomo.device.alert")
-            .cloned()
-            .collect();
+        let told = told(&world).await;
         let told = told.iter().map(ToString::to_string).collect::<String>();
         for component in [NETWORK, "org.example.settings.display", "org.example.settings.logging"] {
             assert!(world.component(D1, component).is_some_and(|(_, active)| active), "{how}");
             assert!(told.contains(component), "{how}: {told}");
         }
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_rpt_8_the_worst_result_of_several_components_counts_wherever_it_stands() {
+    for (how, order) in [("together", [0, 1]), ("together", [1, 0]), ("apart", [0, 1]), ("apart", [1, 0])] {
+        let both = [
+            format!("{{ id = \"{HELLO_SCRIPT}\", version = \"1.1.0\" }}"),
+            "{ id = \"org.example.other\", fails = 1405 }".to_owned(),
+        ];
+        let components = order.map(|at: usize| both[at].as_str()).join(", ");
+        let device = format!(
+            "[[device]]\nid = \"dev-1\"\nreport = {{ items = \"{how}\" }}\n\
+             [device.scomo.installer.\"org.example.hello@1.1.0\"]\ncomponents = [{components}]"
+        );
+        let world = World::with(Database::sqlite(), &device).await;
+        let ended = world.run("r", download(HELLO, "install", "direct")).await;
+        assert_eq!(ended.outcome(), ("failed", Some(1405)), "{how} {order:?}: {:#}", ended.job());
+        assert_eq!(world.component(D1, HELLO_SCRIPT), Some(("1.1.0".to_owned(), true)), "the other half");
+        let alerts: Vec<_> = told(&world).await.into_iter().map(|alert| alert["data"]["data"].to_string()).collect();
+        let both_are_told = ["1200", "1405"].iter().all(|code| alerts.iter().any(|data| data.contains(code)));
+        assert!(both_are_told, "{how} {order:?}: {alerts:?}");
         world.end().await;
     }
 }
@@ -182,10 +207,10 @@ async fn t_rpt_11_an_alert_of_an_unknown_type_is_refused_and_the_session_goes_on
     let (world, ended) = installed(&format!("report = {{ foreign = \"{foreign}\" }}")).await;
     assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
     assert_eq!((answered(&world, foreign), answered(&world, TYPE)), (vec![415], vec![200]));
-    let events = world.api.get("events?after=0&limit=1000").await;
-    let told = events["events"].as_array().unwrap().iter();
+    let told = told(&world).await;
     let known: Vec<_> = told
-        .filter(|event| event["type"] == "scomo.device.alert" && event["data"]["type"] == foreign)
+        .iter()
+        .filter(|event| event["data"]["type"] == foreign)
         .map(|event| event["data"]["known"].clone())
         .collect();
     assert_eq!(known, [json!(false)]);

@@ -3,7 +3,7 @@
 use scomo::{sim::Operation, wire::syncml::Command};
 use serde_json::{Value, json};
 
-use super::{D1, alerts, codes, flat, heard, history, named, said, targets, watched, watched_by};
+use super::{D1, alerts, codes, heard, history, named, said, sent_to, targets, watched, watched_by};
 use crate::{
     flows::{HELLO, HELLO_SCRIPT},
     support::{
@@ -120,6 +120,46 @@ async fn t_ui_4_a_device_that_cannot_ask_does_it_unasked_if_the_request_says_pro
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_to_a_package_that_is_only_delivered_keeps_its_bytes_away() {
+    for (answers, state, sent) in [("no", "declined", 0), ("yes", "succeeded", 1)] {
+        let world = watched(&format!("user = {{ answers = \"{answers}\" }}")).await;
+        let confirm = json!({ "confirm": { "text": { "en": "Take it?" }, "if_no_ui": "stop" } });
+        let ended = world.run("r", with(download(HELLO, "deliver", "direct"), confirm)).await;
+        assert_eq!(ended.job()["state"], state, "{:#}", ended.job());
+        assert_eq!((questions(&world), sent_to(&said(&world), "Data").len()), (1, sent));
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_nobody_answers_is_put_again_with_the_next_attempt() {
+    let world = watched("user = { answers = [\"timeout\", \"yes\"] }").await;
+    let ended = world.run("r", ask("proceed")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["attempt"], questions(&world)), (&json!(2), 2));
+    assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_is_done_at_once_after_the_question_needs_no_report() {
+    let world = watched("user = \"accept\"\n[device.scomo]\nsync = [\"Install\"]").await;
+    let ended = world.run("r", ask("proceed")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((execs(&world), codes(&heard(&world), "Exec"), world.watch.sessions(D1)), ((1, 0), vec![1200], 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_after_a_yes_is_tried_again_without_another_question() {
+    let world = watched("user = \"accept\"\n[[device.result]]\noperation = \"Install\"\ncode = 1405\ntimes = 1").await;
+    let ended = world.run("r", ask("proceed")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["attempt"], questions(&world)), (&json!(2), 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_is_asked_in_their_own_language() {
     let speaks = |lang: &str| format!("user = \"accept\"\n[device.devinfo]\nlang = \"{lang}\"");
     let devices = ["de-AT", "en-US", "ja"].map(speaks);
@@ -154,8 +194,11 @@ async fn what_users_type_and_choose_comes_back_with_the_list() {
     assert_eq!(ended.outcome(), ("succeeded", None), "{:#}", ended.job());
     let codes: Vec<_> = alerts(&said(&world)).into_iter().filter(|code| code.starts_with("110")).collect();
     assert_eq!(codes, ["1100", "1102", "1103", "1104"]);
-    let items = ended.job()["result"]["items"].to_string();
-    assert!(items.contains("Joe"), "{items}");
-    assert!(!flat(&said(&world)).is_empty());
+    let items = ended.job()["result"]["items"].as_array().unwrap();
+    let values: Vec<&Value> = items.iter().map(|item| &item["value"]).collect();
+    assert_eq!(
+        values[1..4],
+        [&json!({ "given": ["Joe"] }), &json!({ "given": ["2"] }), &json!({ "given": ["1", "3"] })]
+    );
     world.end().await;
 }
