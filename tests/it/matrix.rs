@@ -65,14 +65,28 @@ fn id(text: &str) -> Option<&str> {
     is_row.then(|| text.get(..t.len() + group.len() + number.len() + 3))?
 }
 
-#[test]
-fn every_row_of_the_matrix_has_a_test() {
+/// The names of all tests of rows.
+fn tests() -> Vec<String> {
     let mut tests = Vec::new();
     for folder in ["tests/it", "src"] {
         names(Path::new(folder), &mut tests);
     }
+    tests
+}
+
+#[test]
+fn every_row_of_the_matrix_has_a_test() {
+    let tests = tests();
     let without: Vec<String> = rows().into_iter().filter(|row| !tests.iter().any(|name| is_of(name, row))).collect();
     assert!(without.is_empty(), "rows without a test: {without:?}");
+}
+
+#[test]
+fn no_test_is_of_a_row_that_does_not_exist() {
+    let rows = rows();
+    let is_odd = |name: &String| id(name).is_some_and(|id| !rows.iter().any(|row| row == id));
+    let odd: Vec<String> = tests().into_iter().filter(is_odd).collect();
+    assert!(odd.is_empty(), "tests of no row: {odd:?}");
 }
 
 #[test]

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::{D1, alerts, codes, heard, history, named, said, sent_to, targets, watched, watched_by};
 use crate::{
-    flows::{HELLO, HELLO_SCRIPT},
+    flows::{HELLO, HELLO_SCRIPT, device},
     support::{
         api::{download, on_component, with},
-        world::World,
+        database::Database,
+        gate::Mode,
+        world::{Plan, World},
     },
 };
 
@@ -157,6 +159,19 @@ async fn a_failure_after_a_yes_is_tried_again_without_another_question() {
     assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
     assert_eq!((&ended.job()["attempt"], questions(&world)), (&json!(2), 1));
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_outlives_the_server_that_put_it() {
+    for (if_no_ui, guarded) in [("proceed", 1), ("stop", 0)] {
+        let plan = Plan::of(Database::sqlite()).devices(&device(1, "user = \"accept\"")).gate(Mode::Restart);
+        let world = plan.start().await;
+        let ended = world.run("r", ask(if_no_ui)).await;
+        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+        assert_eq!((questions(&world), execs(&world)), (1, (guarded, 1 - guarded)));
+        assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)]);
+        world.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
