@@ -1,6 +1,11 @@
 //! T-UI: the device's user is asked before anything is done.
 
-use scomo::{sim::Operation, wire::syncml::Command};
+use std::time::Duration;
+
+use scomo::{
+    sim::{Event, Operation},
+    wire::syncml::Command,
+};
 use serde_json::{Value, json};
 
 use super::{D1, alerts, codes, heard, history, named, said, sent_to, targets, watched, watched_by};
@@ -10,6 +15,7 @@ use crate::{
         api::{download, on_component, with},
         database::Database,
         gate::Mode,
+        watch::until,
         world::{Plan, World},
     },
 };
@@ -170,6 +176,54 @@ async fn a_question_outlives_the_server_that_put_it() {
         assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
         assert_eq!((questions(&world), execs(&world)), (1, (guarded, 1 - guarded)));
         assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)]);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_while_the_user_is_asked_and_what_the_device_does_all_the_same_is_told_late() {
+    for (if_no_ui, done) in [("stop", None), ("proceed", Some(("1.1.0".to_owned(), true)))] {
+        let world = watched("user = \"accept\"\n[device.delays]\nuser = \"700ms\"").await;
+        world.api.submit("r", &[D1], ask(if_no_ui)).await;
+        world.api.until_state("r", "awaiting_user").await;
+        world.api.cancel("r").await;
+        let ended = world.api.ended("r").await;
+        assert_eq!(ended.outcome(), ("cancelled", None), "{:#}", ended.job());
+        world.watch.until(D1, |event| matches!(event, Event::Prompted { .. })).await;
+        if done.is_some() {
+            world.watch.until(D1, |event| matches!(event, Event::Reported { .. })).await;
+        }
+        world.fleet.idle().await;
+        assert_eq!(
+            (world.component(D1, HELLO_SCRIPT), targets(&said(&world), "Exec").len()),
+            (done.clone(), done.iter().len())
+        );
+        let late = async || {
+            let events = world.api.events("r").await;
+            events.into_iter().find(|event| event["type"] == "scomo.job.late_result")
+        };
+        if done.is_some() {
+            let late = until("the late result", late).await;
+            let told = (&late["data"]["outcome"], &late["data"]["result"]["code"]);
+            assert_eq!(told, (&json!("succeeded"), &json!(1200)), "{late:#}");
+        } else {
+            assert_eq!(late().await, None);
+        }
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_takes_longer_than_the_server_waits_is_still_heard() {
+    for if_no_ui in ["stop", "proceed"] {
+        let slow = device(1, "user = \"accept\"\n[device.delays]\nuser = \"900ms\"");
+        let plan = Plan::of(Database::sqlite()).devices(&slow).gate(Mode::Pass);
+        let world = plan.tune(|settings| settings.job.patience.user = Duration::from_millis(300)).start().await;
+        let ended = world.run("r", ask(if_no_ui)).await;
+        let history = history(&world, "r").await;
+        assert_eq!(ended.job()["state"], "succeeded", "{:#} {history}", ended.job());
+        assert_eq!(world.watch.executed(D1), [(Operation::Install, 1200)], "once: {history}");
+        assert_eq!(questions(&world), 1, "{history}");
         world.end().await;
     }
 }
