@@ -76,6 +76,7 @@ fn mark(text: &str) -> Option<(&str, bool)> {
 }
 
 fn item(report: &Report, how: &Reporting, item: &ReportItem) -> Item {
+    let code = item.code.unwrap_or(report.code);
     let source = match how.source {
         Origin::Operation => Some(&report.source),
         Origin::Entry => Some(&report.entry),
@@ -86,15 +87,15 @@ fn item(report: &Report, how: &Reporting, item: &ReportItem) -> Item {
     Item {
         target: item.target.as_deref().filter(|_| how.target).map(Location::new),
         source: source.map(spelled).map(Location::new),
-        meta: meta(report, how),
-        data: Some(Data::Text(payload(report, how, item))),
+        meta: meta(report, how, code),
+        data: Some(Data::Text(payload(how, item, code))),
         more_data: false,
     }
 }
 
-fn meta(report: &Report, how: &Reporting) -> Meta {
+fn meta(report: &Report, how: &Reporting, code: u16) -> Meta {
     let usual = if how.shape == Shape::IntegerFumo { "int" } else { "chr" };
-    let mark = if (1200..1300).contains(&report.code) { "informational" } else { "warning" };
+    let mark = if (1200..1300).contains(&code) { "informational" } else { "warning" };
     let set = |own: &Option<String>, usual: &str| {
         let text = own.as_deref().unwrap_or(usual);
         (!text.is_empty()).then(|| text.to_owned())
@@ -107,19 +108,19 @@ fn meta(report: &Report, how: &Reporting) -> Meta {
     }
 }
 
-fn payload(report: &Report, how: &Reporting, item: &ReportItem) -> String {
+fn payload(how: &Reporting, item: &ReportItem, code: u16) -> String {
     let identifier = match how.identifier {
         Naming::Id => Some(&item.identifier),
         Naming::Node => Some(&item.node),
         Naming::None => None,
     };
     let identifier = identifier.map(|text| format!("<Identifier>{}</Identifier>", escaped(text)));
-    let elements = format!("<ResultCode>{}</ResultCode>{}", report.code, identifier.unwrap_or_default());
+    let elements = format!("<ResultCode>{code}</ResultCode>{}", identifier.unwrap_or_default());
     match how.shape {
         Shape::Escaped => elements,
         Shape::Cdata => format!("{CDATA}{elements}"),
         Shape::Elements => format!("{ELEMENTS}{elements}"),
-        Shape::Integer | Shape::IntegerFumo => report.code.to_string(),
+        Shape::Integer | Shape::IntegerFumo => code.to_string(),
     }
 }
 

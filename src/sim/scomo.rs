@@ -60,7 +60,7 @@ impl Object {
             object.deliver(tree, &name, &package.id, "application/octet-stream", held, package.installed);
         }
         for component in &scomo.component {
-            let name = ComponentName { id: component.id.clone(), version: component.version.clone() };
+            let name = ComponentName { id: component.id.clone(), version: component.version.clone(), fails: None };
             object.deploy(tree, &name, &component.pkg, component.active);
         }
         object
@@ -227,7 +227,7 @@ impl Object {
             return installer.components.clone();
         }
         let (id, version) = pkg_id.rsplit_once('@').or_else(|| pkg_id.rsplit_once('-')).unwrap_or((pkg_id, ""));
-        vec![ComponentName { id: id.to_owned(), version: version.to_owned() }]
+        vec![ComponentName { id: id.to_owned(), version: version.to_owned(), fails: None }]
     }
 
     /// A node name made of an identifier: its last characters that fit, without those that a URI gives a meaning.

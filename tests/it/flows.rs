@@ -1,5 +1,6 @@
 //! The flows of the SCOMO architecture (section 5.4), the ends of jobs, and what may go wrong on the way, each played with
-//! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause.
+//! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause, those named `t_…` the rows of the
+//! SCOMO sheet's matrix (9.2).
 
 mod alternate;
 mod collect;
@@ -15,6 +16,7 @@ mod operate;
 mod queue;
 mod refused;
 mod restart;
+mod rows;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";

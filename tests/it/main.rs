@@ -15,6 +15,8 @@ mod house;
 #[cfg(test)]
 mod interplay;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod store;

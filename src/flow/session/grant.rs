@@ -19,6 +19,7 @@ impl Desk<'_> {
         let token = self.mint.token(TOKEN);
         let base = &self.flow.settings.download_url;
         let manifest = self.flow.catalogue.get(&package.of);
+        let vendor = manifest.as_ref().and_then(|m| m.vendor.clone()).unwrap_or_default();
         let named = manifest.map_or_else(|| "package".to_owned(), |m| m.payload);
         let fits = base.len() + "/dl//".len() + TOKEN + named.len() <= MOST_URL;
         let file = if fits { named } else { "package".to_owned() };
@@ -28,6 +29,7 @@ impl Desk<'_> {
             Mechanism::Descriptor => {
                 let descriptor = Descriptor {
                     name: package.name.clone(),
+                    vendor,
                     description: package.description.clone().unwrap_or_default(),
                     types: vec![package.payload.mime.clone()],
                     size: package.payload.size,

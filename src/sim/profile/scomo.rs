@@ -160,6 +160,9 @@ pub struct ComponentName {
     /// `Version`
     #[serde(default)]
     pub version: String,
+    /// It does not get installed, and its item of the report has this result code; the others' have that of the operation.
+    #[serde(default)]
+    pub fails: Option<u16>,
 }
 
 impl Scomo {

@@ -70,6 +70,8 @@ pub(in crate::sim) struct ReportItem {
     pub(in crate::sim) identifier: String,
     /// The name of the node that resulted, else of the entry.
     pub(in crate::sim) node: String,
+    /// Its result code; nothing: that of the whole operation.
+    pub(in crate::sim) code: Option<u16>,
 }
 
 /// The answer to an Exec.
@@ -110,7 +112,7 @@ struct Fate {
 impl Work {
     /// The item that reports it under its own name.
     fn item(&self, target: Option<String>) -> ReportItem {
-        ReportItem { target, identifier: self.identifier.clone(), node: self.x.clone() }
+        ReportItem { target, identifier: self.identifier.clone(), node: self.x.clone(), code: None }
     }
 }
 
@@ -202,7 +204,7 @@ impl Object {
         let succeeded = (1200..1300).contains(&code);
         let keep_data = work.forced.is_none_or(|f| f.keep_data);
         let plain = || vec![work.item(None)];
-        let items = match (work.operation.area(), succeeded) {
+        let mut items = match (work.operation.area(), succeeded) {
             (Area::Download, true) => self.end_download(tree, work, stored),
             (Area::Delivered, true) => self.end_delivered(tree, work),
             (Area::Deployed, true) => self.end_deployed(tree, work),
@@ -215,8 +217,12 @@ impl Object {
                 plain()
             }
         };
+        let failed = items.iter().find_map(|item| item.code);
+        for item in &mut items {
+            item.code.get_or_insert(code);
+        }
         Report {
-            code,
+            code: failed.unwrap_or(code),
             source: work.uri.clone(),
             entry: tree::uri(&work.entry),
             root: tree::uri(self.layout.root()),
@@ -338,9 +344,13 @@ impl Object {
     fn install(&self, tree: &mut Tree, work: &Work) -> Vec<ReportItem> {
         let Some(active) = work.operation.deploys() else { return Vec::new() };
         let deployed = self.contents(&work.identifier).into_iter().map(|component| {
+            if component.fails.is_some() {
+                let node = component.id.clone();
+                return ReportItem { target: None, identifier: component.id, node, code: component.fails };
+            }
             let entry = self.deploy(tree, &component, &work.identifier, active);
             let node = entry.rsplit('/').next().unwrap_or_default().to_owned();
-            ReportItem { target: Some(tree::uri(&entry)), identifier: component.id, node }
+            ReportItem { target: Some(tree::uri(&entry)), identifier: component.id, node, code: None }
         });
         deployed.collect()
     }

@@ -85,15 +85,6 @@ async fn f5_4_2_1_the_install_notify_of_the_device_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_dlo_5_a_report_without_an_install_notify_ends_the_job() {
-    let world = Plan::of(Database::sqlite()).devices(&plain()).settings(PACKAGE_CLASS).start().await;
-    let ended = world.run("r", download(HELLO, "install", "alternate")).await;
-    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
-    assert_eq!(ended.job()["result"].get("notify"), None, "{:#}", ended.job());
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_install_notify_is_held_against_the_report_which_counts() {
     for (posted, notify) in [
         ("902 User Cancelled", json!({ "status": 902, "plausible": false })),
@@ -170,23 +161,6 @@ async fn where_the_request_allows_no_other_way_the_device_is_not_capable() {
         assert_eq!(ended.outcome(), ("failed", None), "{:#}", ended.job());
         assert_eq!(ended.job()["result"]["class"], "incapable");
         assert_eq!(world.watch.executed(D1), []);
-        world.end().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_dl_4_t_dl_5_t_dl_7_entries_are_made_found_or_reused_and_kept_or_gone() {
-    for (tables, kept) in [
-        ("children = \"device\"", false),
-        ("fixed = [\"RB_DP\"]", true),
-        ("after_download = \"move\"", false),
-        ("names = { Download = \"download\" }", false),
-    ] {
-        let world = World::with(Database::sqlite(), &device(1, &format!("[device.scomo]\n{tables}"))).await;
-        let ended = world.run("r", download(HELLO, "install", "alternate")).await;
-        assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{tables}: {:#}", ended.job());
-        let left = world.tree(D1).lines.iter().filter(|line| line.to_lowercase().contains("/download/")).count();
-        assert_eq!(left > 1, kept, "{tables}: {:#?}", world.tree(D1).lines);
         world.end().await;
     }
 }

@@ -124,28 +124,8 @@ async fn a_device_that_lists_no_subtrees_is_read_node_by_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_device_that_answers_the_exec_with_the_result_makes_no_report() {
-    let world = plays_hello("[device.scomo]\nsync = [\"Install\"]").await;
-    assert_eq!(world.watch.sessions(D1), 1, "no session for a report");
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_device_with_other_names_and_another_root_is_served() {
-    plays_hello("[device.scomo]\nroot = \"./SCM\"\nnames = { Download = \"download\", Inventory = \"inventory\" }")
-        .await
-        .end()
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_with_one_entry_for_downloads_gets_it_reused() {
     plays_hello("[device.scomo]\nfixed = [\"RB_DP\"]").await.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_device_that_moves_what_it_installed_is_believed() {
-    plays_hello("[device.scomo]\nafter_download = \"move\"").await.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,14 +79,6 @@ async fn f5_4_3_1_a_component_is_deactivated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn misspelt_operations_of_a_device_are_understood() {
-    let tables = format!("[device.scomo]\noperation_names = {{ Deactivate = \"Deactive\" }}\n{}", deployed(true));
-    let ask = on_component("deactivate", HELLO_SCRIPT);
-    let world = operate(Database::sqlite(), &tables, ask, Operation::Deactivate).await;
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_in_the_status_of_the_exec_ends_the_job_in_one_session() {
     let every = "[device.scomo]\nsync = [\"RemoveComponent\", \"Activate\", \"Deactivate\", \"Install\"]";
     for (operation, done, before) in [
