@@ -1,6 +1,7 @@
 //! The catalogue that ships with the project: every package is read, checked and, where it can be, run.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -169,6 +170,36 @@ fn the_sine_table_holds_a_full_turn() {
         let angle = std::f64::consts::TAU * f64::from(u32::try_from(step).unwrap()) / 65_536.0;
         let found = f64::from(*value) / f64::from(1 << 30);
         assert!((found - angle.sin()).abs() < 2e-9, "step {step}: {found}");
+    }
+}
+
+#[test]
+fn the_palettes_name_each_colour_once() {
+    for (version, colours) in [("1.0.0", 8), ("2.0.0", 16)] {
+        let text = fs::read_to_string(payload("org.example.palette", version)).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap()).collect();
+        assert!(
+            lines.iter().all(|(rgb, name)| u32::from_str_radix(rgb, 16).is_ok() && rgb.len() == 6 && !name.is_empty())
+        );
+        let unlike = |part: fn(&(&str, &str)) -> String| lines.iter().map(part).collect::<BTreeSet<_>>().len();
+        assert_eq!((unlike(|line| line.0.to_owned()), unlike(|line| line.1.to_owned())), (colours, colours));
+        let is_basic = |rgb: &&str| rgb.as_bytes().chunks(2).all(|part| part == b"00" || part == b"ff");
+        assert_eq!(
+            lines.iter().map(|line| line.0).filter(is_basic).count(),
+            8,
+            "one bit for each of red, green and blue"
+        );
+    }
+}
+
+#[test]
+fn the_phrases_greet_in_languages_in_order() {
+    for (version, languages) in [("1.0.0", 1), ("2.0.0", 7)] {
+        let text = fs::read_to_string(payload("org.example.hello.phrases", version)).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once('\t').unwrap()).collect();
+        assert_eq!(lines.len(), languages);
+        assert!(lines.is_sorted_by(|one, other| one.0 < other.0));
+        assert!(lines.iter().all(|(tag, phrase)| tag.len() == 2 && phrase.matches("%s").count() == 1));
     }
 }
 
