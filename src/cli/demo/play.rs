@@ -41,7 +41,10 @@ pub(super) async fn track(stage: &Stage, track: &Track) -> Vec<Played> {
     let mut played = Vec::new();
     for (number, row) in track.rows.iter().enumerate() {
         let id = format!("demo-{}-{}", track.device, number.saturating_add(1));
-        played.push(play(stage, &track.device, &id, row).await);
+        let one = play(stage, &track.device, &id, row).await;
+        let verdict = if one.ok { "ok" } else { "FAILED" };
+        stage.watch.say(&format!("{verdict:6}  {:22}  {}: {}", one.clause, one.primitive, one.title));
+        played.push(one);
     }
     played
 }

@@ -32,7 +32,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Shows progress only if someone watches; else the closing table is all.
     pub(super) fn new(output: Output) -> Self {
-        Self { shown: output.watched().then(|| Progress::new(output)), seen: watch::Sender::default() }
+        Self { shown: output.watched().then(|| Progress::without_news(output)), seen: watch::Sender::default() }
     }
 
     /// What was seen of a device since the start.
@@ -44,6 +44,13 @@ impl Watch {
     pub(super) async fn quiet(&self, device: &str) {
         // The sender is ours, so the channel cannot be closed.
         let _ = self.seen.subscribe().wait_for(|all| all.get(device).is_none_or(|seen| seen.open == 0)).await;
+    }
+
+    /// A line above the bars, for people.
+    pub(super) fn say(&self, text: &str) {
+        if let Some(shown) = &self.shown {
+            shown.say(text);
+        }
     }
 
     /// Takes the bars away.
