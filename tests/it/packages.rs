@@ -7,12 +7,15 @@ use std::{
     process::Command,
 };
 
-use scomo::model::{
-    catalog::{Delivery, Manifest},
-    device::{Abilities, DevDetail, DevInfo, Facts},
-    digest::Digest,
-    id::DeviceId,
-    rule::Verdict,
+use scomo::{
+    model::{
+        catalog::{Delivery, Manifest},
+        device::{Abilities, DevDetail, DevInfo, Facts},
+        digest::Digest,
+        id::DeviceId,
+        rule::Verdict,
+    },
+    sim::Profile,
 };
 
 fn root() -> PathBuf {
@@ -59,6 +62,21 @@ fn every_package_is_what_its_manifest_says() {
         assert_eq!(u64::try_from(bytes.len()), Ok(manifest.size), "{folder:?}");
         assert_eq!(Digest::of(&bytes), manifest.sha256, "{folder:?}");
         assert_eq!(folders(folder).len(), 2, "{folder:?} holds manifest and payload alone");
+    }
+}
+
+#[test]
+fn simulated_phones_install_what_the_manifests_say() {
+    let phone = Profile::shipped().unwrap().into_iter().next().unwrap();
+    for (_, manifest) in catalogue().into_iter().filter(|(_, m)| m.id.as_str() != "org.example.gateway.rules") {
+        let pkg_id = format!("{}@{}", manifest.id, manifest.version);
+        let installs: Vec<(&str, &str)> = phone.scomo.installer[&pkg_id]
+            .components
+            .iter()
+            .map(|component| (component.id.as_str(), component.version.as_str()))
+            .collect();
+        let says: Vec<_> = manifest.components.iter().map(|c| (c.id.as_str(), c.version.as_str())).collect();
+        assert_eq!(installs, says, "{pkg_id}");
     }
 }
 
