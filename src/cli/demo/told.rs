@@ -79,7 +79,7 @@ impl Reader {
         told.jobs.iter().filter(|(id, data)| is(id) && text(data, "/device") == Some(device)).count()
     }
 
-    async fn wait<T>(&self, what: &str, find: impl Fn(&Told) -> Option<T>) -> Result<T, String> {
+    async fn wait<T: Send>(&self, what: &str, find: impl Fn(&Told) -> Option<T> + Send + Sync) -> Result<T, String> {
         let mut told = self.told.clone();
         let mut found = None;
         let search = told.wait_for(|told| {
