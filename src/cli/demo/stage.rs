@@ -30,7 +30,7 @@ listen = "127.0.0.1:0"
 [log]
 level = "error"
 [job.patience]
-report = "800ms"
+report = "3s"
 last_look = "400ms"
 [[device_class]]
 name = "no-descriptors"
