@@ -88,14 +88,17 @@ impl Stage {
     /// Leaves everything running until the user has seen enough.
     pub(super) async fn keep(&self, output: Output) -> Result<(), Failure> {
         if !output.json() {
-            let device = self.fleet.ids().next().unwrap_or_default().to_owned();
+            // One whose firmware says which of two versions it gets.
+            let device = "IMEI:350000000000010";
             let server = format!("http://{}", self.app.admin);
             output.line(&format!(
                 "\nServer and devices go on until Ctrl-C. In another terminal try:\n\n  \
                  export SCOMO_SERVER={server}\n  \
                  scomo device list\n  \
+                 scomo device inventory {device}\n  \
                  scomo job list\n  \
-                 scomo select --device {device} --package org.example.sine\n  \
+                 scomo job list --state in_doubt     # and `scomo job why` with its id\n  \
+                 scomo select --device {device} --package org.example.palette\n  \
                  scomo request submit --device {device} --package org.example.adder --action install\n  \
                  curl -s '{server}/api/v1/events?after=0'\n  \
                  curl -s http://{}/metrics",
