@@ -2,18 +2,27 @@
 //! embedded bus and the packages at hand, beside it simulated devices; everything goes over the sockets. A flow is `ok` only if
 //! the event that was reported, the device's own tree, and the SHA-256 of the bytes that the device holds agree.
 
+mod check;
 mod play;
 mod script;
 mod stage;
+mod told;
 mod watch;
 
+use anyhow::Context as _;
 use clap::Args;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Failure, Output, output::table};
 use play::Played;
+use script::Script;
 use stage::Stage;
+
+/// What is played.
+const SCRIPT: &str = include_str!("demo/script.toml");
+/// The devices.
+const DEVICES: &str = include_str!("demo/devices.toml");
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -24,9 +33,11 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
+        let script = Script::parse(SCRIPT).context("the demo's script")?;
         let stage = Stage::set(output).await?;
-        let tracks = script::TRACKS.iter().map(|track| play::track(&stage, track));
-        let flows: Vec<Played> = join_all(tracks).await.into_iter().flatten().collect();
+        let tracks = script.tracks.iter().map(|track| play::track(&stage, track));
+        let mut flows: Vec<Played> = join_all(tracks).await.into_iter().flatten().collect();
+        flows.sort_by(|one, other| one.clause.cmp(&other.clause));
         stage.watch.finish();
         let failed = flows.iter().filter(|flow| !flow.ok).count();
         print(&flows, output)?;
@@ -48,9 +59,8 @@ fn print(flows: &[Played], output: Output) -> Result<(), Failure> {
         ("FLOW", "/title"),
         ("PRIMITIVE", "/primitive"),
         ("PACKAGE", "/package"),
-        ("DELIVERY", "/delivery"),
         ("BYTES", "/bytes"),
-        ("MESSAGES", "/messages"),
+        ("MSGS", "/messages"),
         ("MS", "/ms"),
         ("OUTCOME", "/outcome"),
         ("OK", "/ok"),

@@ -9,7 +9,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Output;
-use crate::sim::{Event, Observer, Prompt, Reason};
+use crate::{
+    model::clock::span,
+    sim::{Event, Observer, Prompt, Reason},
+};
 
 /// Bars that are shown at the same time; more devices than that are only counted.
 const MOST_BARS: usize = 24;
@@ -19,6 +22,8 @@ const MOST_BARS: usize = 24;
 pub struct Progress {
     output: Output,
     bars: Option<Bars>,
+    /// Whether every event that people want is a line.
+    news: bool,
 }
 
 #[derive(Debug)]
@@ -44,7 +49,13 @@ impl Progress {
     #[must_use]
     pub fn new(output: Output) -> Self {
         let bars = output.watched().then(|| Bars { all: MultiProgress::new(), shown: Mutex::default() });
-        Self { output, bars }
+        Self { output, bars, news: true }
+    }
+
+    /// The same without a line for each event: the caller says what there is to say.
+    #[must_use]
+    pub fn without_news(output: Output) -> Self {
+        Self { news: false, ..Self::new(output) }
     }
 
     /// A line for people, above the bars; nothing for machines.
@@ -70,7 +81,7 @@ impl Observer for Progress {
         match &self.bars {
             Some(bars) => {
                 bars.show(device, event);
-                if is_news(event) {
+                if self.news && is_news(event) {
                     self.say(&format!("{device}  {}", describe(event).1));
                 }
             }
@@ -78,7 +89,7 @@ impl Observer for Progress {
                 let (name, text) = describe(event);
                 drop(self.output.value(&json!({ "device": device, "event": name, "text": text })));
             }
-            None if is_news(event) => self.say(&format!("{device}  {}", describe(event).1)),
+            None if self.news && is_news(event) => self.say(&format!("{device}  {}", describe(event).1)),
             None => {}
         }
     }
@@ -90,8 +101,9 @@ impl Bars {
             Event::SessionOpened { session, .. } => {
                 self.open(device, "session", &format!("session {session}"), Bar::Session);
             }
-            Event::Exchanged { messages, .. } => {
-                self.with(device, "session", |bar| bar.set_message(format!("{messages} messages")));
+            Event::Exchanged { session, messages, .. } => {
+                let text = format!("session {session}, {messages} messages");
+                self.with(device, "session", |bar| bar.set_message(text));
             }
             Event::SessionClosed { .. } => self.close(device, "session"),
             Event::TransferStarted { what, total } => {
@@ -223,7 +235,7 @@ fn describe(event: &Event) -> (&'static str, String) {
             let end = if *taken { "was taken" } else { "was not taken" };
             ("posted", format!("posted the status report {code}, which {end}"))
         }
-        Event::Vanished { lasts } => ("vanished", format!("went off for {} ms", lasts.as_millis())),
+        Event::Vanished { lasts } => ("vanished", format!("went off for {}", span::format(*lasts))),
         Event::CameBack => ("came_back", "is on again".to_owned()),
         Event::Trouble { what } => ("trouble", format!("has trouble: {what}")),
     }

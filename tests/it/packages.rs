@@ -1,17 +1,21 @@
 //! The catalogue that ships with the project: every package is read, checked and, where it can be, run.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use scomo::model::{
-    catalog::{Delivery, Manifest},
-    device::{Abilities, DevDetail, DevInfo, Facts},
-    digest::Digest,
-    id::DeviceId,
-    rule::Verdict,
+use scomo::{
+    model::{
+        catalog::{Delivery, Manifest},
+        device::{Abilities, DevDetail, DevInfo, Facts},
+        digest::Digest,
+        id::DeviceId,
+        rule::Verdict,
+    },
+    sim::Profile,
 };
 
 fn root() -> PathBuf {
@@ -58,6 +62,21 @@ fn every_package_is_what_its_manifest_says() {
         assert_eq!(u64::try_from(bytes.len()), Ok(manifest.size), "{folder:?}");
         assert_eq!(Digest::of(&bytes), manifest.sha256, "{folder:?}");
         assert_eq!(folders(folder).len(), 2, "{folder:?} holds manifest and payload alone");
+    }
+}
+
+#[test]
+fn simulated_phones_install_what_the_manifests_say() {
+    let phone = Profile::shipped().unwrap().into_iter().next().unwrap();
+    for (_, manifest) in catalogue().into_iter().filter(|(_, m)| m.id.as_str() != "org.example.gateway.rules") {
+        let pkg_id = format!("{}@{}", manifest.id, manifest.version);
+        let installs: Vec<(&str, &str)> = phone.scomo.installer[&pkg_id]
+            .components
+            .iter()
+            .map(|component| (component.id.as_str(), component.version.as_str()))
+            .collect();
+        let says: Vec<_> = manifest.components.iter().map(|c| (c.id.as_str(), c.version.as_str())).collect();
+        assert_eq!(installs, says, "{pkg_id}");
     }
 }
 
@@ -169,6 +188,36 @@ fn the_sine_table_holds_a_full_turn() {
         let angle = std::f64::consts::TAU * f64::from(u32::try_from(step).unwrap()) / 65_536.0;
         let found = f64::from(*value) / f64::from(1 << 30);
         assert!((found - angle.sin()).abs() < 2e-9, "step {step}: {found}");
+    }
+}
+
+#[test]
+fn the_palettes_name_each_colour_once() {
+    for (version, colours) in [("1.0.0", 8), ("2.0.0", 16)] {
+        let text = fs::read_to_string(payload("org.example.palette", version)).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap()).collect();
+        assert!(
+            lines.iter().all(|(rgb, name)| u32::from_str_radix(rgb, 16).is_ok() && rgb.len() == 6 && !name.is_empty())
+        );
+        let unlike = |part: fn(&(&str, &str)) -> String| lines.iter().map(part).collect::<BTreeSet<_>>().len();
+        assert_eq!((unlike(|line| line.0.to_owned()), unlike(|line| line.1.to_owned())), (colours, colours));
+        let is_basic = |rgb: &&str| rgb.as_bytes().chunks(2).all(|part| part == b"00" || part == b"ff");
+        assert_eq!(
+            lines.iter().map(|line| line.0).filter(is_basic).count(),
+            8,
+            "one bit for each of red, green and blue"
+        );
+    }
+}
+
+#[test]
+fn the_phrases_greet_in_languages_in_order() {
+    for (version, languages) in [("1.0.0", 1), ("2.0.0", 7)] {
+        let text = fs::read_to_string(payload("org.example.hello.phrases", version)).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once('\t').unwrap()).collect();
+        assert_eq!(lines.len(), languages);
+        assert!(lines.is_sorted_by(|one, other| one.0 < other.0));
+        assert!(lines.iter().all(|(tag, phrase)| tag.len() == 2 && phrase.matches("%s").count() == 1));
     }
 }
 

@@ -1,20 +1,20 @@
-//! Plays a track: submits each row's request, waits for the event that ends it, and holds event, tree and bytes against each
-//! other.
-
-use std::time::Duration;
+//! Plays a track: asks for each row's work, waits for the event that ends it, and has everything checked.
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use serde_json::{Map, Value, json};
 
 use super::{
-    script::{Ask, Row, Then, Track},
+    check::{self, Case, Faults},
+    script::{Ask, Blind, Row, Track},
     stage::Stage,
+    told::{SOURCE, text},
 };
-use crate::{cli::Failure, infra::system::SystemClock, model::clock::Clock as _, sim::Snapshot};
-
-/// How long a row may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(25);
+use crate::{
+    cli::Failure,
+    infra::system::SystemClock,
+    model::clock::Clock as _,
+    sim::{Handle, Snapshot},
+};
 
 /// A row that was played, as `--json` prints it (contract "Command line").
 #[derive(Debug, Clone, Serialize)]
@@ -25,7 +25,7 @@ pub(super) struct Played {
     device: String,
     package: Option<String>,
     delivery: Option<String>,
-    /// Bytes of the package that the device received for it.
+    /// Bytes of packages that the device received for it.
     bytes: u64,
     messages: u64,
     ms: u64,
@@ -40,138 +40,120 @@ pub(super) struct Played {
 pub(super) async fn track(stage: &Stage, track: &Track) -> Vec<Played> {
     let mut played = Vec::new();
     for (number, row) in track.rows.iter().enumerate() {
-        played.push(play(stage, track.device, number, row).await);
+        let id = format!("demo-{}-{}", track.device, number.saturating_add(1));
+        let one = play(stage, &track.device, &id, row).await;
+        let verdict = if one.ok { "ok" } else { "FAILED" };
+        stage.watch.say(&format!("{verdict:6}  {:22}  {}: {}", one.clause, one.primitive, one.title));
+        played.push(one);
     }
     played
 }
 
-async fn play(stage: &Stage, device: &str, number: usize, row: &Row) -> Played {
+async fn play(stage: &Stage, device: &str, id: &str, row: &Row) -> Played {
     let began = SystemClock.now();
-    let before = stage.watch.seen(device);
-    let id = format!("demo-{device}-{number}");
-    let event = match submit(stage, &id, device, row).await {
-        Ok(()) => ended(stage, &id).await,
-        Err(failure) => Err(failure.explain()),
+    let seen = stage.watch.seen(device);
+    let end = match stage.fleet.device(device) {
+        Some(handle) => perform(stage, &handle, device, id, row).await,
+        None => Err(format!("there is no device {device}")),
     };
-    // The device's session may still be closing when the event is told.
-    stage.fleet.idle().await;
+    let ms = u64::try_from(SystemClock.now().since(began).as_millis()).unwrap_or(u64::MAX);
     let after = stage.watch.seen(device);
-    let data = event.as_ref().ok().cloned().unwrap_or_default();
-    let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let package = text("/package/id").zip(text("/package/version"));
-    let moved = after.held.map(|(_, size)| size).filter(|_| after.held.map(|h| h.0) != before.held.map(|h| h.0));
-    let why = match event {
-        Ok(data) => faults(stage, device, row, &data, package.as_ref()).await,
-        Err(why) => vec![why],
-    };
+    let (event, why) = end.unwrap_or_else(|why| (Value::Null, vec![why]));
     Played {
-        clause: row.clause.to_owned(),
-        title: row.title.to_owned(),
-        primitive: row.primitive.to_owned(),
+        clause: row.clause.clone(),
+        title: row.title.clone(),
+        primitive: row.primitive.clone(),
         device: device.to_owned(),
-        package: package.map(|(id, version)| format!("{id} {version}")),
-        delivery: text("/delivery"),
-        bytes: moved.unwrap_or(0),
-        messages: after.messages.saturating_sub(before.messages),
-        ms: u64::try_from(SystemClock.now().since(began).as_millis()).unwrap_or(u64::MAX),
-        outcome: text("/state").unwrap_or_else(|| "unknown".to_owned()),
+        package: check::package(&event).or_else(|| row.holds.clone()).map(|package| package.replace('@', " ")),
+        delivery: text(&event, "/delivery").map(str::to_owned),
+        bytes: after.bytes.saturating_sub(seen.bytes),
+        messages: after.messages.saturating_sub(seen.messages),
+        ms,
+        outcome: text(&event, "/state").unwrap_or("unknown").to_owned(),
         ok: why.is_empty(),
         why,
     }
 }
 
-async fn submit(stage: &Stage, id: &str, device: &str, row: &Row) -> Result<(), Failure> {
-    let mut request = match &row.ask {
-        Ask::Download { package, version, action, delivery } => json!({
-            "kind": "download", "package": { "id": package, "version": version }, "action": action, "delivery": delivery,
-        }),
-        Ask::Package { operation, package, version } => {
-            json!({ "kind": "operation", "operation": operation, "package": { "id": package, "version": version } })
-        }
-        Ask::Component { operation, component } => {
-            json!({ "kind": "operation", "operation": operation, "component": { "id": component } })
-        }
-    };
-    if let Some(members) = request.as_object_mut() {
-        members.insert("schema".to_owned(), json!("scomo.request/1"));
-        members.insert("request_id".to_owned(), json!(id));
-        members.insert("source".to_owned(), json!("demo"));
-        members.insert("targets".to_owned(), json!({ "devices": [device] }));
-        members.insert("retry".to_owned(), json!({ "limit": 0 }));
-    }
-    stage.client.post(&["requests"], request.to_string().into_bytes()).await.map(|_| ())
-}
-
-/// The data of the event that ended the request's job.
-async fn ended(stage: &Stage, id: &str) -> Result<Value, String> {
-    let mut ended = stage.ended.clone();
-    let found = timeout(PATIENCE, ended.wait_for(|all| all.contains_key(id))).await;
-    let found = found.map_err(|_| format!("no event ended it within {} s", PATIENCE.as_secs()))?;
-    let found = found.map_err(|_| "the bus was closed".to_owned())?;
-    Ok(found.get(id).cloned().unwrap_or_default())
-}
-
-/// Everything in which event, tree and bytes do not agree with each other and with the row.
-async fn faults(
+/// Plays a row: the data of the event that ended it, and all that did not agree.
+async fn perform(
     stage: &Stage,
+    handle: &Handle,
     device: &str,
+    id: &str,
     row: &Row,
-    event: &Value,
-    package: Option<&(String, String)>,
-) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut expect = |what: &str, found: String, wanted: String| {
-        if found != wanted {
-            faults.push(format!("{what} is {found}, not {wanted}"));
+) -> Result<(Value, Vec<String>), String> {
+    let before = handle.snapshot();
+    let (event, mut blind) = match (&row.ask, &row.blind) {
+        (Ask::Device(alert), _) => {
+            handle.ask(alert);
+            (stage.told.ended_of_its_own(device).await?, Vec::new())
+        }
+        (Ask::Request(request), None) => (run(stage, device, id, row, request.clone()).await?, Vec::new()),
+        (Ask::Request(request), Some(blind)) => {
+            let (event, faults) =
+                tokio::join!(run(stage, device, id, row, request.clone()), unlike(stage, id, row, request, blind));
+            (event?, faults)
         }
     };
-    let told = |pointer: &str| event.pointer(pointer).unwrap_or(&Value::Null).to_string();
-    expect("the event's state", told("/state"), json!(row.outcome).to_string());
-    expect("the result code", told("/result/code"), json!(row.code).to_string());
-    let Some(handle) = stage.fleet.device(device) else { return vec![format!("there is no device {device}")] };
-    let tree = handle.snapshot();
-    match &row.then {
-        Then::Delivered => match delivered(stage, &tree, device, package).await {
-            Ok((found, wanted)) => expect("the SHA-256 of what the device holds", found, wanted),
-            Err(why) => faults.push(why),
-        },
-        Then::Installed { component, version } => {
-            let found = tree.component(component).map_or_else(
-                || "absent".to_owned(),
-                |c| format!("{} {}", c.version, if c.active { "active" } else { "inactive" }),
-            );
-            expect(&format!("component {component}"), found, format!("{version} active"));
-            if row.outcome == "succeeded" {
-                match delivered(stage, &tree, device, package).await {
-                    Ok((found, wanted)) => expect("the SHA-256 of what the device received", found, wanted),
-                    Err(why) => faults.push(why),
-                }
-            }
-        }
-        Then::Absent { component } => {
-            let found = if tree.component(component).is_some() { "there" } else { "absent" };
-            expect(&format!("component {component}"), found.to_owned(), "absent".to_owned());
-        }
-    }
-    faults
+    let after = settled(stage, handle, device).await;
+    let case = Case { stage, device, row, event: &event, before: &before, after: &after };
+    let mut faults = case.faults().await;
+    faults.append(&mut blind);
+    Ok((event, faults))
 }
 
-/// The digest of the bytes that the device holds (or last received, where it keeps none), and the one of the manifest.
-async fn delivered(
+/// Submits a request, cancels it where the row says so, and waits for its end.
+async fn run(
     stage: &Stage,
-    tree: &Snapshot,
     device: &str,
-    package: Option<&(String, String)>,
-) -> Result<(String, String), String> {
-    let package = package.cloned().or_else(|| {
-        let held = tree.delivered.first()?;
-        let (id, version) = held.pkg_id.split_once('@')?;
-        Some((id.to_owned(), version.to_owned()))
-    });
-    let Some((id, version)) = package else { return Err("the event names no package".to_owned()) };
-    let manifest = stage.client.get(&["packages", &id, &version], &[]).await.map_err(|failure| failure.explain())?;
-    let wanted = manifest.pointer("/sha256").and_then(Value::as_str).unwrap_or("unknown").to_owned();
-    let kept = tree.package(&format!("{id}@{version}")).and_then(|held| held.sha256);
-    let held = kept.or_else(|| stage.watch.seen(device).held.map(|(digest, _)| digest));
-    Ok((held.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()), wanted))
+    id: &str,
+    row: &Row,
+    mut request: Map<String, Value>,
+) -> Result<Value, String> {
+    request.insert("schema".to_owned(), json!("scomo.request/1"));
+    request.insert("request_id".to_owned(), json!(id));
+    request.insert("source".to_owned(), json!(SOURCE));
+    request.insert("targets".to_owned(), json!({ "devices": [device] }));
+    request.insert("retry".to_owned(), json!({ "limit": 0 }));
+    if let Some(span) = row.deadline {
+        let deadline = SystemClock.now().after(span);
+        request.insert("schedule".to_owned(), json!({ "deadline": deadline }));
+    }
+    post(stage, &["requests"], &Value::Object(request)).await?;
+    if let Some(state) = &row.cancel {
+        stage.told.reached(id, state).await?;
+        post(stage, &["requests", SOURCE, id, "cancel"], &json!({})).await?;
+    }
+    stage.told.ended(id).await
+}
+
+/// The same request on a device of the same kind that may not be asked for anything, and what is not as foretold there.
+async fn unlike(stage: &Stage, id: &str, row: &Row, request: &Map<String, Value>, blind: &Blind) -> Vec<String> {
+    let device = blind.device.as_str();
+    let mut request = request.clone();
+    request.insert("collect".to_owned(), json!([]));
+    let event = match run(stage, device, &format!("{id}-blind"), row, request).await {
+        Ok(event) => event,
+        Err(why) => return vec![format!("by DevInfo alone, {device}: {why}")],
+    };
+    let mut faults = Faults::default();
+    faults.expect("the state", text(&event, "/state").unwrap_or_default(), &blind.outcome);
+    faults.expect("the package", check::package(&event).unwrap_or_default(), blind.package.clone().unwrap_or_default());
+    match stage.fleet.device(device) {
+        Some(handle) => check::tree(&blind.then, &settled(stage, &handle, device).await, &mut faults),
+        None => faults.0.push("there is no such device".to_owned()),
+    }
+    faults.0.into_iter().map(|fault| format!("by DevInfo alone, {device}: {fault}")).collect()
+}
+
+/// The device once its session, which may still be closing when the event is told, is over.
+async fn settled(stage: &Stage, handle: &Handle, device: &str) -> Snapshot {
+    stage.watch.quiet(device).await;
+    handle.snapshot()
+}
+
+async fn post(stage: &Stage, path: &[&str], body: &Value) -> Result<(), String> {
+    let answer: Result<Value, Failure> = stage.client.post(path, body.to_string().into_bytes()).await;
+    answer.map(drop).map_err(|failure| failure.explain())
 }

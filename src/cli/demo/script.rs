@@ -1,160 +1,186 @@
-//! What the demo plays: flows of the SCOMO architecture (section 5.4) by clause, and endings. The rows of a track are played one
-//! after the other on one device, the tracks at the same time.
+//! What the demo plays, read from `script.toml`: flows of the SCOMO architecture (section 5.4) by clause, kinds of requests, and
+//! endings. The rows of a track are played one after the other on one device, the tracks at the same time.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{model::clock::span, sim::Ask as Alert};
+
+/// Everything that is played.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Script {
+    /// The tracks.
+    #[serde(rename = "track")]
+    pub(super) tracks: Vec<Track>,
+}
 
 /// Rows for one device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Track {
     /// The device, one of `devices.toml`.
-    pub(super) device: &'static str,
+    pub(super) device: String,
     /// Its rows, in order.
-    pub(super) rows: &'static [Row],
+    #[serde(rename = "row")]
+    pub(super) rows: Vec<Row>,
 }
 
 /// One flow.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Row {
-    pub(super) clause: &'static str,
-    pub(super) title: &'static str,
-    /// What the device runs for it; `Data` where writing the bytes is all.
-    pub(super) primitive: &'static str,
-    /// What is asked for.
+    /// Clause of the architecture, `kind:<kind of request>` or `ending:<state>`.
+    pub(super) clause: String,
+    /// What happens, for people.
+    pub(super) title: String,
+    /// What the device runs for it; `Data` where writing the bytes is all, `Get` where it is only read, `Command` for a list.
+    pub(super) primitive: String,
+    /// Why there is work.
     pub(super) ask: Ask,
-    /// How it must end: the last part of the event's type, and the SCOMO result code where the device reports one.
-    pub(super) outcome: &'static str,
+    /// How long after it was asked for the request's deadline is.
+    #[serde(default, with = "span::maybe")]
+    pub(super) deadline: Option<Duration>,
+    /// The state of its job in which the request is cancelled.
+    pub(super) cancel: Option<String>,
+    /// How it must end: the last part of the event's type.
+    #[serde(default = "succeeded")]
+    pub(super) outcome: String,
+    /// The SCOMO result code, where the device reports one.
     pub(super) code: Option<u16>,
-    /// What must be true on the device afterwards.
+    /// The way that the event must name.
+    pub(super) delivery: Option<String>,
+    /// The outcome of each command of a list.
+    #[serde(default)]
+    pub(super) items: Vec<String>,
+    /// Whether the primitive runs on the device; nothing else may in any case.
+    #[serde(default = "yes")]
+    pub(super) runs: bool,
+    /// The question that the device's user was asked.
+    pub(super) question: Option<String>,
+    /// Whether the inventory that was told must be the device's own.
+    #[serde(default)]
+    pub(super) inventory: bool,
+    /// The package whose bytes the device holds, or received last where it keeps none: `<id>@<version>`.
+    pub(super) holds: Option<String>,
+    /// What the device's own tree must say.
+    #[serde(default)]
     pub(super) then: Then,
+    /// The same on a device of the same kind that is asked for nothing.
+    pub(super) blind: Option<Blind>,
 }
 
-/// A request.
+/// Why there is work.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Ask {
-    /// `kind: "download"` of a package in this version.
-    Download { package: &'static str, version: &'static str, action: &'static str, delivery: &'static str },
-    /// `kind: "operation"` on a delivered package.
-    Package { operation: &'static str, package: &'static str, version: &'static str },
-    /// `kind: "operation"` on a component.
-    Component { operation: &'static str, component: &'static str },
+    /// This request is submitted; what is the same in all of them is added.
+    Request(Map<String, Value>),
+    /// The device sends this alert in a session that it opens, and nobody else asks for anything.
+    Device(Alert),
 }
 
 /// What the device's own tree must say.
-pub(super) enum Then {
-    /// The package lies delivered, byte for byte.
-    Delivered,
-    /// The component is there in this version, active; the bytes that came are the package's.
-    Installed { component: &'static str, version: &'static str },
-    /// The component is not there.
-    Absent { component: &'static str },
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Then {
+    /// Of components, by id: `absent`, or the version and `active` or `inactive`.
+    pub(super) components: BTreeMap<String, String>,
+    /// Of delivered packages, by PkgID: `absent`, `delivered` or `installed`.
+    pub(super) packages: BTreeMap<String, String>,
+    /// Of other leaves, by URI: what stands there.
+    pub(super) leaves: BTreeMap<String, String>,
 }
 
-const HELLO: &str = "org.example.hello";
-const SINE: &str = "org.example.sine";
-const SETTINGS: &str = "org.example.settings";
-const ADDER: &str = "org.example.adder";
-
-const fn download(package: &'static str, version: &'static str, action: &'static str, delivery: &'static str) -> Ask {
-    Ask::Download { package, version, action, delivery }
+/// The same request with `"collect": []` on another device of the same kind: what DevInfo alone leads to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Blind {
+    /// The device.
+    pub(super) device: String,
+    /// How it must end there.
+    #[serde(default = "succeeded")]
+    pub(super) outcome: String,
+    /// The package chosen there, where the event names one: `<id>@<version>`.
+    pub(super) package: Option<String>,
+    /// What that device's own tree must say.
+    #[serde(default)]
+    pub(super) then: Then,
 }
 
-pub(super) const TRACKS: &[Track] = &[
-    Track {
-        device: "IMEI:350000000000001",
-        rows: &[
-            Row {
-                clause: "5.4.1.1",
-                title: "delivered over DM in one message",
-                primitive: "Data",
-                ask: download(HELLO, "1.1.0", "deliver", "auto"),
-                outcome: "succeeded",
-                code: None,
-                then: Then::Delivered,
-            },
-            Row {
-                clause: "5.4.3.1",
-                title: "a delivered package is installed",
-                primitive: "Install",
-                ask: Ask::Package { operation: "install", package: HELLO, version: "1.1.0" },
-                outcome: "succeeded",
-                code: Some(1200),
-                then: Then::Installed { component: "org.example.hello.script", version: "1.1.0" },
-            },
-            Row {
-                clause: "5.4.3.1",
-                title: "a component is removed",
-                primitive: "Remove",
-                ask: Ask::Component { operation: "remove", component: "org.example.hello.script" },
-                outcome: "succeeded",
-                code: Some(1200),
-                then: Then::Absent { component: "org.example.hello.script" },
-            },
-        ],
-    },
-    Track {
-        device: "IMEI:350000000000002",
-        rows: &[Row {
-            clause: "5.4.1.1",
-            title: "delivered over DM in chunks and installed",
-            primitive: "Install",
-            ask: download(SINE, "1.0.0", "install", "auto"),
-            outcome: "succeeded",
-            code: Some(1200),
-            then: Then::Installed { component: "org.example.sine.table", version: "1.0.0" },
-        }],
-    },
-    Track {
-        device: "IMEI:350000000000003",
-        rows: &[
-            Row {
-                clause: "5.4.2.1",
-                title: "fetched by descriptor and installed",
-                primitive: "DownloadInstall",
-                ask: download(SETTINGS, ">=1", "install", "alternate"),
-                outcome: "succeeded",
-                code: Some(1200),
-                then: Then::Installed { component: "org.example.settings.network", version: "2.0.0" },
-            },
-            Row {
-                clause: "ending:already_done",
-                title: "asked for what the device has",
-                primitive: "DownloadInstall",
-                ask: download(SETTINGS, ">=1", "install", "alternate"),
-                outcome: "already_done",
-                code: None,
-                then: Then::Installed { component: "org.example.settings.network", version: "2.0.0" },
-            },
-        ],
-    },
-    Track {
-        device: "IMEI:350000000000004",
-        rows: &[Row {
-            clause: "5.4.2.1",
-            title: "fetched as the package itself",
-            primitive: "Download",
-            ask: download(SINE, "1.0.0", "deliver", "auto"),
-            outcome: "succeeded",
-            code: Some(1200),
-            then: Then::Delivered,
-        }],
-    },
-    Track {
-        device: "IMEI:350000000000005",
-        rows: &[Row {
-            clause: "ending:declined",
-            title: "the device's user says no",
-            primitive: "DownloadInstall",
-            ask: download(ADDER, "1.0.0", "install", "alternate"),
-            outcome: "declined",
-            code: Some(1401),
-            then: Then::Absent { component: "org.example.adder.module" },
-        }],
-    },
-    Track {
-        device: "IMEI:350000000000006",
-        rows: &[Row {
-            clause: "ending:failed",
-            title: "the installation fails",
-            primitive: "Install",
-            ask: download(ADDER, "1.0.0", "install", "direct"),
-            outcome: "failed",
-            code: Some(1405),
-            then: Then::Absent { component: "org.example.adder.module" },
-        }],
-    },
-];
+impl Script {
+    /// Reads a script.
+    pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+fn succeeded() -> String {
+    "succeeded".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        cli::demo::{DEVICES, SCRIPT},
+        sim::{Operation, Profile},
+    };
+
+    /// All rows that come along.
+    fn rows() -> Vec<Row> {
+        Script::parse(SCRIPT).unwrap().tracks.into_iter().flat_map(|track| track.rows).collect()
+    }
+
+    #[test]
+    fn every_device_has_one_part() {
+        let devices: BTreeSet<String> = Profile::parse(DEVICES)
+            .unwrap()
+            .into_iter()
+            .flat_map(|p| p.numbers().map(move |n| p.id.fill(n)).collect::<Vec<_>>())
+            .collect();
+        let script = Script::parse(SCRIPT).unwrap();
+        let blind =
+            script.tracks.iter().flat_map(|t| t.rows.iter().filter_map(|row| Some(&row.blind.as_ref()?.device)));
+        let played: Vec<&String> = script.tracks.iter().map(|track| &track.device).chain(blind).collect();
+        assert_eq!(played.iter().map(|id| (*id).clone()).collect::<BTreeSet<_>>(), devices);
+        assert_eq!(played.len(), devices.len(), "no two tracks meet on a device");
+    }
+
+    #[test]
+    fn every_primitive_is_played_on_its_own() {
+        let rows = rows();
+        let of = |clause: &str| -> BTreeSet<String> {
+            rows.iter().filter(|row| row.clause == clause).map(|row| row.primitive.clone()).collect()
+        };
+        let played = &of("5.4.2.1") | &of("5.4.3.1");
+        for operation in Operation::ALL {
+            assert!(played.contains(operation.node()), "{operation:?}");
+        }
+        let removed = |what: &str| {
+            rows.iter().filter(|row| row.clause == "5.4.3.1" && row.primitive == "Remove").any(|row| match &row.ask {
+                Ask::Request(request) => request.contains_key(what),
+                Ask::Device(_) => false,
+            })
+        };
+        assert!(removed("package") && removed("component"));
+    }
+
+    #[test]
+    fn what_devices_ask_for_is_asked_for_by_them() {
+        for row in rows() {
+            let is_alternative = row.clause.starts_with("5.4.") && row.clause.ends_with(".2");
+            assert_eq!(is_alternative, matches!(row.ask, Ask::Device(_)), "{row:?}");
+            let is_informed = row.clause.starts_with("5.4.") && row.clause.ends_with(".3");
+            assert_eq!(is_informed, row.blind.is_some(), "{row:?}");
+        }
+    }
+}

@@ -3,13 +3,10 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
-use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{sync::watch, task::JoinHandle};
 use url::Url;
 
-use super::watch::Watch;
+use super::{DEVICES, told::Reader, watch::Watch};
 use crate::{
     cli::{Client, Connection, Failure, Output},
     infra::{
@@ -21,9 +18,8 @@ use crate::{
     sim::{self, Fleet, Profile},
 };
 
-/// The devices.
-const DEVICES: &str = include_str!("devices.toml");
-/// What differs from the defaults: free ports, no patience with silence, and a class for devices that know no descriptors.
+/// What differs from the defaults: free ports, little patience with silence, and classes for devices that know no descriptors and
+/// for those that may ask for work.
 const SETTINGS: &str = r#"
 [device]
 listen = "127.0.0.1:0"
@@ -33,11 +29,19 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 [log]
 level = "error"
+[job.patience]
+report = "3s"
+last_look = "400ms"
 [[device_class]]
 name = "no-descriptors"
 match = "dev.man == 'Contoso' && dev.mod.startsWith('Meter-')"
 [device_class.scomo]
 alternate = "package"
+[[device_class]]
+name = "asks"
+match = "'asks' in tags"
+[device_class.scomo]
+requests = ["user", "device", "update"]
 "#;
 
 /// Everything that the demo plays on.
@@ -46,9 +50,8 @@ pub(super) struct Stage {
     pub(super) fleet: Fleet,
     pub(super) client: Client,
     pub(super) watch: Arc<Watch>,
-    /// The last event of each request's job, by request id, and its terminal event once there is one.
-    pub(super) ended: watch::Receiver<BTreeMap<String, Value>>,
-    reader: JoinHandle<()>,
+    /// What the bus told.
+    pub(super) told: Reader,
     /// Holds the database; removed at the end.
     folder: TempDir,
 }
@@ -78,22 +81,24 @@ impl Stage {
         let connection = Connection::new(admin, None);
         fleet.register(&connection.admin()).await.context("the devices could not be registered")?;
         let client = Client::new(connection)?;
-        let (sender, ended) = watch::channel(BTreeMap::new());
-        let reader = tokio::spawn(read(client.clone(), sender));
-        Ok(Self { app, fleet, client, watch, ended, reader, folder })
+        let told = Reader::start(client.clone());
+        Ok(Self { app, fleet, client, watch, told, folder })
     }
 
     /// Leaves everything running until the user has seen enough.
     pub(super) async fn keep(&self, output: Output) -> Result<(), Failure> {
         if !output.json() {
-            let device = self.fleet.ids().next().unwrap_or_default().to_owned();
+            // One whose firmware says which of two versions it gets.
+            let device = "IMEI:350000000000010";
             let server = format!("http://{}", self.app.admin);
             output.line(&format!(
                 "\nServer and devices go on until Ctrl-C. In another terminal try:\n\n  \
                  export SCOMO_SERVER={server}\n  \
                  scomo device list\n  \
+                 scomo device inventory {device}\n  \
                  scomo job list\n  \
-                 scomo select --device {device} --package org.example.sine\n  \
+                 scomo job list --state in_doubt     # and `scomo job why` with its id\n  \
+                 scomo select --device {device} --package org.example.palette\n  \
                  scomo request submit --device {device} --package org.example.adder --action install\n  \
                  curl -s '{server}/api/v1/events?after=0'\n  \
                  curl -s http://{}/metrics",
@@ -105,26 +110,10 @@ impl Stage {
 
     /// Stops everything and leaves nothing behind.
     pub(super) async fn strike(self) {
-        self.reader.abort();
+        self.told.stop();
         self.fleet.shutdown().await;
         self.app.stop().await;
         drop(self.folder);
-    }
-}
-
-/// Follows the bus and keeps each job's terminal event by its request's id.
-async fn read(client: Client, ended: watch::Sender<BTreeMap<String, Value>>) {
-    let query = [("after", "0".to_owned())];
-    let Ok(events) = client.events(&query).await else { return };
-    let mut events = std::pin::pin!(events);
-    while let Some(Ok((_, event))) = events.next().await {
-        let data = event.get("data").cloned().unwrap_or_default();
-        let is_end = data.get("result").is_some_and(|result| !result.is_null());
-        if let (true, Some(id)) = (is_end, data.get("request_id").and_then(Value::as_str)) {
-            ended.send_modify(|all| {
-                all.insert(id.to_owned(), data.clone());
-            });
-        }
     }
 }
 

@@ -203,6 +203,38 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented() {
+        let page = include_str!("../../../docs/errors.md");
+        let row = |from: u16, to: u16| {
+            let code = ResultCode::new(from);
+            let numbers = if from == to { format!("{from}") } else { format!("{from}–{to}") };
+            let again = match code.reaction() {
+                Reaction::Finish => "done",
+                Reaction::Retry => "tried again",
+                Reaction::Decline => "`declined`, never tried again by itself",
+                Reaction::Hold => "tried again after a pause twelve times as long",
+                Reaction::RepairDownload => {
+                    "tried again; look at the download server and at what devices need to reach it"
+                }
+                Reaction::Reject => "not tried again; counted in `scomo_packages_rejected_total`",
+                Reaction::Incapable => "not tried again; remembered of the device",
+            };
+            format!("| {numbers} | {} | {again} |", code.meaning())
+        };
+        let mut from = 1200;
+        for to in 1200..=1599 {
+            let (code, next) = (ResultCode::new(to), ResultCode::new(to + 1));
+            let is_alike = (code.meaning(), code.reaction()) == (next.meaning(), next.reaction());
+            if is_alike && to < 1599 {
+                continue;
+            }
+            let row = row(from, to);
+            assert!(page.contains(&row), "docs/errors.md must have the row\n{row}");
+            from = to + 1;
+        }
+    }
+
+    #[test]
     fn vendor_ranges_and_codes_within_a_status_are_told_apart() {
         assert!([1250, 1299, 1450, 1499, 1550, 1599].iter().all(|n| ResultCode::new(*n).is_vendor()));
         assert!([1249, 1300, 1449, 1500, 1549].iter().all(|n| !ResultCode::new(*n).is_vendor()));

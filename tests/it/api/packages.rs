@@ -19,6 +19,10 @@ async fn the_catalogue_is_listed_highest_version_first_and_shown_in_full() {
             "org.example.gateway.rules 0.9.0",
             "org.example.hello 1.1.0",
             "org.example.hello 1.0.0",
+            "org.example.hello.phrases 2.0.0",
+            "org.example.hello.phrases 1.0.0",
+            "org.example.palette 2.0.0",
+            "org.example.palette 1.0.0",
             "org.example.settings 2.0.0",
             "org.example.sine 1.0.0",
         ]

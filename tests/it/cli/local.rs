@@ -97,18 +97,24 @@ fn the_demo_plays_every_flow_and_leaves_nothing_behind() {
     let told = played.json();
     let flows = told["flows"].as_array().unwrap();
     let clauses: BTreeSet<&str> = flows.iter().map(|flow| flow["clause"].as_str().unwrap()).collect();
-    let expected = ["5.4.1.1", "5.4.2.1", "5.4.3.1", "ending:already_done", "ending:declined", "ending:failed"];
-    assert_eq!(clauses, BTreeSet::from(expected));
+    let endings = ["already_done", "cancelled", "declined", "expired", "failed", "in_doubt", "not_applicable"];
+    let mut expected: BTreeSet<String> = endings.iter().map(|state| format!("ending:{state}")).collect();
+    expected.extend((1..=9).map(|at| format!("5.4.{}.{}", (at - 1) / 3 + 1, (at - 1) % 3 + 1)));
+    expected.extend(["kind:command".to_owned(), "kind:inventory".to_owned()]);
+    assert_eq!(clauses.iter().map(|clause| (*clause).to_owned()).collect::<BTreeSet<_>>(), expected);
     let primitives = |clause: &str| -> BTreeSet<&str> {
         flows.iter().filter(|flow| flow["clause"] == clause).map(|flow| flow["primitive"].as_str().unwrap()).collect()
     };
     assert_eq!(primitives("5.4.1.1"), BTreeSet::from(["Data", "Install"]), "one message, and chunks");
-    assert_eq!(
-        primitives("5.4.2.1"),
-        BTreeSet::from(["Download", "DownloadInstall"]),
-        "the package itself, and a descriptor"
-    );
-    assert_eq!(primitives("5.4.3.1"), BTreeSet::from(["Install", "Remove"]));
+    let downloads = ["Download", "DownloadInstall", "DownloadInstallInactive"];
+    assert_eq!(primitives("5.4.2.1"), BTreeSet::from(downloads));
+    let operations = ["Activate", "Deactivate", "Install", "InstallInactive", "Remove"];
+    assert_eq!(primitives("5.4.3.1"), BTreeSet::from(operations));
+    let way = |prefix: &str| -> BTreeSet<&str> {
+        let of = flows.iter().filter(|flow| flow["clause"].as_str().unwrap().starts_with(prefix));
+        of.map(|flow| flow["delivery"].as_str().unwrap()).collect()
+    };
+    assert_eq!((way("5.4.1."), way("5.4.2.")), (BTreeSet::from(["direct"]), BTreeSet::from(["alternate"])));
     flows.iter().for_each(is_whole);
     let large = flows.iter().filter(|flow| flow["bytes"].as_u64() >= Some(256 * 1024)).count();
     assert!(large >= 2, "a large one over DM and one by HTTP");
@@ -127,6 +133,8 @@ fn is_whole(flow: &Value) {
     assert!(flow.get("package").is_some() && flow.get("delivery").is_some(), "{flow}");
     let ending = flow["clause"].as_str().unwrap().strip_prefix("ending:").unwrap_or("succeeded");
     assert_eq!(flow["outcome"], ending, "{flow}");
+    assert!(flow["messages"].as_u64() > Some(0), "the device took part: {flow}");
+    assert!(flow["ms"].as_u64() < Some(15_000), "{flow}");
 }
 
 #[test]
