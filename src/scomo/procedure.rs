@@ -234,6 +234,8 @@ fn ended(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     hand.rest();
     match stage.sent() {
         Ok((work, accepted)) => Stage::Waiting { work, accepted },
+        // What was fetched lies there for the next session to install.
+        Err(Stage::Confirming { work, .. }) if work.only_fetches() => Stage::Resting,
         Err(Stage::Confirming { work: _, code }) => {
             hand.note("the session ended before the inventory could be read back");
             hand.finish(Ending::Succeeded { code, confirmed: false })
@@ -298,8 +300,12 @@ fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
             look::proceed(hand)
         }
         (Selected::AlreadyDone, _) => hand.already(),
+        (Selected::Undecided { reasons }, closed) if closed.is_none() || look::may_read_detail(hand) => {
+            look::undecided(reasons, hand)
+        }
         (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
-        (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),
-        (Selected::Undecided { reasons }, None) => look::undecided(reasons, hand),
+        (Selected::Nothing { reasons } | Selected::Undecided { reasons }, None) => {
+            hand.finish(Ending::NotApplicable { reasons })
+        }
     }
 }

@@ -218,7 +218,6 @@ impl Desk<'_> {
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
-        let lacks = self.known.lacks.operations(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             if matches!(input, Input::Outcome { .. }) {
@@ -226,6 +225,7 @@ impl Desk<'_> {
             }
             let question = self.question();
             let fresh = self.fresh();
+            let lacks = self.known.lacks.operations(self.now);
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
@@ -359,6 +359,11 @@ impl Desk<'_> {
                     self.known.ui = Some(able);
                     self.touch();
                 }
+            }
+            Fact::Lacks(operation) => {
+                self.known.lacks.operation(operation, self.now);
+                self.touch();
+                self.note(format!("from now on {} is avoided on this device", operation.node_name()));
             }
             Fact::Inventory { inventory, whole } => self.work.stock.learn(inventory, whole, self.now),
             Fact::Roots(roots) => {

@@ -49,7 +49,7 @@ pub(super) struct Memory {
     /// The package, where it was chosen before the inventory was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chosen: Option<Box<Chosen>>,
-    /// The way that is being tried.
+    /// The way that is being tried, or was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) way: Option<Way>,
     /// The ways that the device cannot go.
@@ -124,14 +124,8 @@ impl Memory {
 
     /// Without what was learnt in this session: the next one asks the device again.
     fn asked_nothing(self) -> Self {
-        let way = None;
-        Self {
-            pending: None,
-            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
-            chosen: None,
-            way,
-            ..self
-        }
+        let seen = Seen { detail: false, roots: false, inventory: Sight::Unseen };
+        Self { pending: None, seen, chosen: None, ..self }
     }
 }
 
@@ -291,8 +285,8 @@ impl<'a> Hand<'a> {
         };
         self.note(format!("{}: another way is looked for", failure.text));
         self.memory.closed.push(Closed { way, failure });
-        self.need_selection();
-        Stage::Selecting
+        // A report may have come before anything was read in its session.
+        look::proceed(self)
     }
 }
 
