@@ -28,7 +28,10 @@ use self::{
     place::Work,
     turn::{Context, Effect, Ending, Input, Selected},
 };
-use super::{operation::Operation, outcome::ResultCode};
+use super::{
+    operation::Operation,
+    outcome::{ReportItem, ResultCode},
+};
 use crate::model::{
     clock::Mint,
     id::Correlator,
@@ -109,6 +112,7 @@ impl Scomo {
         }
         let Self { errand, memory, stage } = self;
         let mut hand = Hand::new(&errand, memory, cx, mint);
+        let before = stage.work().filter(|work| work.exec.is_some()).cloned();
         let stage = match input {
             Input::Started => started(stage, &mut hand),
             Input::Outcome { ask, outcome } => answered(stage, ask, &outcome, &mut hand),
@@ -121,7 +125,10 @@ impl Scomo {
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
-        let (memory, effects) = hand.done();
+        let (mut memory, effects) = hand.done();
+        if let Some(before) = before.filter(|_| matches!(stage, Stage::Over | Stage::Resting)) {
+            memory.last = Some(Box::new(before));
+        }
         (Self { errand, memory, stage }, effects)
     }
 
@@ -154,6 +161,19 @@ impl Scomo {
     #[must_use]
     pub fn knows(&self, correlator: &Correlator) -> bool {
         self.memory.execs.contains(correlator)
+    }
+
+    /// Whether a report without a correlator means the Exec that was sent last, as far as its Source or identifiers tell.
+    #[must_use]
+    pub fn is_meant(&self, source: &str, results: &[ReportItem]) -> bool {
+        let last = self.stage.work().or(self.memory.last.as_deref());
+        last.is_some_and(|work| exec::joins(work, None, source, results))
+    }
+
+    /// The Status of what is worked on, as it was last read after the Exec.
+    #[must_use]
+    pub fn last_status(&self) -> Option<&str> {
+        self.memory.status.as_deref()
     }
 
     /// The operation that is worked on.

@@ -66,6 +66,7 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
         Reading::Status => match exec::download_status(outcome) {
             Some(status) if status.phase() == Phase::Progressing => {
                 hand.note(format!("the device is {}", status.text()));
+                hand.memory.status = Some(status.text().to_owned());
                 wait(work, true, hand)
             }
             status => read_inventory(work, accepted, status, hand),
@@ -88,6 +89,9 @@ fn read_inventory(work: Box<Work>, accepted: bool, download: Option<DownloadStat
 }
 
 fn decide(work: Box<Work>, accepted: bool, signs: &Signs, hand: &mut Hand<'_>) -> Stage {
+    if signs.phase != Phase::Unknown {
+        hand.memory.status = Some(signs.text.to_owned());
+    }
     match (signs.reached, signs.phase) {
         (Reached::Yes, _) => {
             let code = hand.memory.late;

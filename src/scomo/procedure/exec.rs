@@ -129,7 +129,7 @@ pub(super) fn reported(
 }
 
 /// By correlator; where there is none, by Source; where that is missing too, by identifier (SCOMO sheet 4.3 rule 4).
-fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[ReportItem]) -> bool {
+pub(super) fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[ReportItem]) -> bool {
     let named = || results.iter().filter_map(|r| r.identifier.as_deref()).any(|id| work.is_identified_by(id));
     match (&work.exec, correlator) {
         (None, _) => false,

@@ -8,6 +8,7 @@ use super::{
     Stage,
     errand::{Chosen, Errand, Way},
     look,
+    place::Work,
     turn::{Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Need},
 };
 use crate::{
@@ -36,6 +37,12 @@ pub(super) struct Memory {
     live: bool,
     /// The correlators of all Execs of this job, oldest first.
     pub(super) execs: Vec<Correlator>,
+    /// The Status of the entry that is worked on, as it was last read after its Exec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<String>,
+    /// What the Exec was for that was sent last and whose end was not seen, once nothing is worked on any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<Box<Work>>,
     /// The success that an earlier Exec reported late.
     pub(super) late: Option<ResultCode>,
     /// The PkgID of a delivered entry whose bytes are not to be relied upon: half sent, or they would not install.
@@ -106,6 +113,8 @@ impl Memory {
             pending: None,
             live: false,
             execs: vec![],
+            status: None,
+            last: None,
             late: None,
             distrusted: None,
             sent: false,
@@ -241,6 +250,7 @@ impl<'a> Hand<'a> {
             self.memory.execs.remove(0);
         }
         self.memory.execs.push(correlator.clone());
+        (self.memory.status, self.memory.last) = (None, None);
         correlator
     }
 
