@@ -18,6 +18,7 @@ use crate::{
     },
     job::{
         life::Policy,
+        procedure::{Errand, Procedure},
         record::{Order, pkg_ids},
     },
     model::{
@@ -173,27 +174,34 @@ impl Intake {
         let mut unit = Unit::new("intake.request", request.request_id.as_str());
         let receipt = Receipt { repeated: false, ..receipt(&row) };
         unit.push(begin::told(&row, deadline, now, mint)?);
-        let order = self.order(&request.work);
+        let task = self.task(&request.work);
         for job in jobs {
-            unit.writes.extend(begin::job(job, order.clone(), (&row, &request), now, mint).writes(now, None)?);
+            unit.writes.extend(begin::job(job, task.clone(), (&row, &request), now, mint).writes(now, None)?);
         }
         unit.writes.insert(0, Write::RequestInsert(row));
         Ok(Ready { receipt, digest, tenant, unit })
     }
 
-    fn order(&self, work: &Work) -> Order {
-        match work.clone() {
+    /// What the jobs of a request are to do, and how.
+    fn task(&self, work: &Work) -> (Order, Procedure) {
+        let (order, errand) = match work.clone() {
             Work::Download { package, action, delivery, allow_downgrade } => {
-                Order::Download { package, action, delivery, allow_downgrade, on_request: false }
+                let order = Order::Download { package, action, delivery, allow_downgrade, on_request: false };
+                (order, Errand::Download { action })
             }
             Work::PackageOperation { operation, package } => {
                 let pkg_ids = pkg_ids(&package, self.catalogue.all().iter());
-                Order::PackageOperation { operation, package, pkg_ids }
+                let errand = Errand::OperatePackage { operation, pkg_ids: pkg_ids.clone() };
+                (Order::PackageOperation { operation, package, pkg_ids }, errand)
             }
-            Work::ComponentOperation { operation, component } => Order::ComponentOperation { operation, component },
-            Work::Inventory => Order::Inventory,
-            Work::Command(commands) => Order::Command(commands),
-        }
+            Work::ComponentOperation { operation, component } => {
+                let errand = Errand::OperateComponent { operation, component: component.clone() };
+                (Order::ComponentOperation { operation, component }, errand)
+            }
+            Work::Inventory => (Order::Inventory, Errand::Collect),
+            Work::Command(commands) => return (Order::Command, Procedure::of_commands(commands)),
+        };
+        (order, Procedure::new(errand))
     }
 
     /// Stores what is ready, all of it in one commit, and each alone in its fate.

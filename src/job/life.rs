@@ -37,6 +37,9 @@ pub struct Life {
     /// Present while an Exec's end is unknown: when its report is overdue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report_by: Option<Timestamp>,
+    /// A session has worked on it: something may have been written to the device, or run there.
+    #[serde(default)]
+    worked: bool,
     notify: Notify,
     retry: RetryRule,
 }
@@ -77,7 +80,10 @@ pub enum Event {
     /// The device accepted an Exec and will report.
     ReportAwaited,
     /// The session put a question to the user.
-    UserAsked,
+    UserAsked {
+        /// How long the device asks, as far as the question says.
+        within: Option<Duration>,
+    },
     /// The user answered.
     UserAnswered,
     /// Its session ended, or was given up, before the work did.
@@ -126,7 +132,7 @@ pub struct Policy {
     /// A session without any message is given up after this long.
     #[serde(with = "span")]
     pub session: Duration,
-    /// A question to the user is given up after this long.
+    /// A question to the user is given up after this long; one that gives more time itself, that much longer and a little.
     #[serde(with = "span")]
     pub user: Duration,
     /// A report is overdue after this long; the device is then woken and its tree read.
@@ -209,6 +215,7 @@ impl Life {
             attempt: 1,
             troubles: 0,
             report_by: None,
+            worked: false,
             notify,
             retry,
         }
@@ -288,6 +295,15 @@ impl Life {
                 | State::Over(_),
                 _,
             ) => None,
+        }
+    }
+
+    /// Adds to an end in doubt that came of the deadline what the device's tree said last.
+    pub(super) fn add_status(&mut self, status: &str) {
+        if let State::Over(Over { outcome: Outcome::InDoubt, reason: Some(Reason::Deadline), result, .. }) =
+            &mut self.state
+        {
+            result.text = format!("{}; when its tree was last read, the device was {status}", result.text);
         }
     }
 

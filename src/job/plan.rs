@@ -175,8 +175,12 @@ impl Choice<'_> {
 
     /// The primitive of this way, if the device lacks it and the request leaves the way open.
     fn lacked(&self, way: Way) -> Option<&'static str> {
-        let primitive = primitive(way, self.action).filter(|operation| self.lacks.contains(operation));
-        primitive.filter(|_| self.asked == Delivery::Auto).map(Operation::node_name)
+        let lacks = |operation: &Operation| self.lacks.contains(operation);
+        let primitive = primitive(way, self.action).filter(lacks)?;
+        // What one operation does not do, two may: fetch, then install from where the package lies.
+        let other = [Some(Operation::Download), crate::job::plan::primitive(Way::Direct, self.action)];
+        let in_two = way != Way::Direct && primitive != Operation::Download && !other.iter().flatten().any(lacks);
+        (self.asked == Delivery::Auto && !in_two).then_some(primitive.node_name())
     }
 
     fn open(&self) -> Verdict {
@@ -383,11 +387,13 @@ mod tests {
     #[test]
     fn a_primitive_that_a_device_lacks_closes_its_way_unless_the_request_names_it() {
         let (small, large) = (package(100), package(262_144));
-        let fetch = [Operation::DownloadInstall];
+        let fetch = [Operation::DownloadInstall, Operation::Download];
         let preferred = Choice { manifest: Delivery::Alternate, lacks: &fetch, ..choice(&small) };
         assert_eq!(way(&preferred.make()), Some(Way::Direct));
+        let one = [Operation::DownloadInstall];
+        assert_eq!(way(&Choice { lacks: &one, ..preferred }.make()), Some(DESCRIPTOR), "in two steps");
         assert_eq!(way(&Choice { asked: Delivery::Alternate, ..preferred }.make()), Some(DESCRIPTOR));
-        assert_eq!(way(&Choice { action: Action::Deliver, ..preferred }.make()), Some(DESCRIPTOR), "another primitive");
+        assert_eq!(way(&Choice { action: Action::Deliver, lacks: &one, ..preferred }.make()), Some(DESCRIPTOR));
         let lacks = [Operation::Install];
         assert_eq!(way(&Choice { lacks: &lacks, ..choice(&small) }.make()), Some(DESCRIPTOR));
         assert_eq!(way(&Choice { lacks: &lacks, action: Action::Deliver, ..choice(&small) }.make()), Some(Way::Direct));

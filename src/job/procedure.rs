@@ -17,7 +17,7 @@ pub use crate::scomo::procedure::{
 use crate::{
     job::command::{Commands, Item, Run},
     model::{clock::Mint, id::Correlator},
-    scomo::{operation::Operation, procedure::Scomo},
+    scomo::{operation::Operation, outcome::ReportItem, procedure::Scomo},
 };
 
 /// What a job does on its device.
@@ -110,6 +110,24 @@ impl Procedure {
         match self {
             Self::Scomo(scomo) => scomo.knows(correlator),
             Self::Command(run) => run.knows(correlator),
+        }
+    }
+
+    /// Whether a report without a correlator means the Exec of this job that was sent last.
+    #[must_use]
+    pub fn is_meant(&self, source: &str, results: &[ReportItem]) -> bool {
+        match self {
+            Self::Scomo(scomo) => scomo.is_meant(source, results),
+            Self::Command(_) => false,
+        }
+    }
+
+    /// The Status of what is worked on, as the device's tree said it last after an Exec.
+    #[must_use]
+    pub fn last_status(&self) -> Option<&str> {
+        match self {
+            Self::Scomo(scomo) => scomo.last_status(),
+            Self::Command(_) => None,
         }
     }
 

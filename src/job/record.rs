@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::Commands,
     life::{self, JobResult, Life, Next, Outcome, Over, State},
     plan::{Plan, Tried},
     procedure::{Action, Collect, ComponentOperation, Confirm, Errand, PackageOperation, Procedure},
@@ -107,8 +106,8 @@ pub enum Order {
     },
     /// Read what the device is and holds.
     Inventory,
-    /// A list of commands on the device's tree.
-    Command(Commands),
+    /// A list of commands on the device's tree; the procedure has it.
+    Command,
 }
 
 /// A notification that was handed to a courier.
@@ -144,8 +143,13 @@ impl Record {
 
     /// A job that was just accepted.
     #[must_use]
-    pub fn new(request_id: RequestId, source: RequestSource, order: Order, collect: Collect, life: Life) -> Self {
-        let procedure = order.procedure();
+    pub fn new(
+        request_id: RequestId,
+        source: RequestSource,
+        (order, procedure): (Order, Procedure),
+        collect: Collect,
+        life: Life,
+    ) -> Self {
         Self {
             format: Self::FORMAT,
             request_id,
@@ -180,6 +184,9 @@ impl Record {
         self.life = life;
         if !was_over {
             self.life.add_items(self.procedure.items());
+            if let Some(status) = self.procedure.last_status() {
+                self.life.add_status(status);
+            }
         }
         effects.retain(
             |effect| !matches!(effect, life::Effect::LateResult { outcome, result } if !self.is_news(*outcome, result)),
@@ -225,10 +232,10 @@ impl Record {
 }
 
 impl Order {
-    /// The procedure that does it.
+    /// What component management is sent to do for it; nothing for a list of commands.
     #[must_use]
-    pub fn procedure(&self) -> Procedure {
-        Procedure::new(match self {
+    pub fn errand(&self) -> Option<Errand> {
+        Some(match self {
             Self::Download { action, .. } => Errand::Download { action: *action },
             Self::PackageOperation { operation, pkg_ids, .. } => {
                 Errand::OperatePackage { operation: *operation, pkg_ids: pkg_ids.clone() }
@@ -237,7 +244,7 @@ impl Order {
                 Errand::OperateComponent { operation: *operation, component: component.clone() }
             }
             Self::Inventory => Errand::Collect,
-            Self::Command(commands) => return Procedure::of_commands(commands.clone()),
+            Self::Command => return None,
         })
     }
 
@@ -256,9 +263,7 @@ impl Order {
                 on_request: *on_request,
                 env_refused: Vec::new(),
             }),
-            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory | Self::Command(_) => {
-                None
-            }
+            Self::PackageOperation { .. } | Self::ComponentOperation { .. } | Self::Inventory | Self::Command => None,
         }
     }
 }

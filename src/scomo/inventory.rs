@@ -16,6 +16,8 @@ pub mod change;
 
 /// No inventory is kept beyond this many packages and as many components.
 pub const MOST_ENTRIES: usize = 4096;
+/// Nor beyond so many bytes of names and texts: it is stored with each change, and a device says how large it is.
+pub const MOST_BYTES: usize = 512 * 1024;
 /// Leaf texts are cut off behind this many bytes.
 pub const MOST_TEXT: usize = 512;
 
@@ -29,6 +31,9 @@ pub struct Inventory {
     pub packages: Vec<Delivered>,
     /// `Inventory/Deployed`
     pub components: Vec<Deployed>,
+    /// There was more than is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// A delivered package.
@@ -116,13 +121,31 @@ impl Inventory {
     /// Reads the `Inventory` node of one root as a device returned it. What cannot be read is left out, never an error.
     #[must_use]
     pub fn from_tree(place: Place, inventory: &Branch) -> Self {
-        let below = |name| inventory.child(name).map_or(&[][..], Branch::children).iter().take(MOST_ENTRIES);
+        let below = |name| inventory.child(name).map_or(&[][..], Branch::children).iter();
         let root = &place.root.name;
         Self {
             packages: below("Delivered").map(|(node, entry)| Delivered::from_tree(root, node, entry)).collect(),
             components: below("Deployed").filter_map(|(node, entry)| Deployed::from_tree(root, node, entry)).collect(),
             places: vec![place.spelled_as_in(inventory)],
+            cut: false,
         }
+        .bounded()
+    }
+
+    /// Without what is too much.
+    fn bounded(mut self) -> Self {
+        let before = self.packages.len().saturating_add(self.components.len());
+        self.packages.truncate(MOST_ENTRIES);
+        self.components.truncate(MOST_ENTRIES);
+        let mut room = Some(MOST_BYTES);
+        let mut fits = |bytes| {
+            room = room.and_then(|left: usize| left.checked_sub(bytes));
+            room.is_some()
+        };
+        self.packages.retain(|entry| fits(entry.bytes()));
+        self.components.retain(|entry| fits(entry.bytes()));
+        self.cut |= self.packages.len().saturating_add(self.components.len()) < before;
+        self
     }
 
     /// One root that shows no inventory.
@@ -137,9 +160,8 @@ impl Inventory {
         self.places.extend(other.places);
         self.packages.extend(other.packages);
         self.components.extend(other.components);
-        self.packages.truncate(MOST_ENTRIES);
-        self.components.truncate(MOST_ENTRIES);
-        self
+        self.cut |= other.cut;
+        self.bounded()
     }
 
     /// The same with `part` in place of what was known of its roots. The order of the roots stays: the first is where new packages go.
@@ -150,6 +172,8 @@ impl Inventory {
             places: self.places.clone(),
             packages: self.packages.iter().filter(|entry| stays(&entry.root)).cloned().collect(),
             components: self.components.iter().filter(|entry| stays(&entry.root)).cloned().collect(),
+            // Of which root something was left out is not known: one that was not read again may still lack it.
+            cut: self.cut && self.places.iter().any(|place| part.place(&place.root.name).is_none()),
         };
         for place in part.places {
             match whole.places.iter_mut().find(|known| known.root == place.root) {
@@ -157,7 +181,7 @@ impl Inventory {
                 None => whole.places.push(place),
             }
         }
-        whole.join(Self { places: Vec::new(), packages: part.packages, components: part.components })
+        whole.join(Self { places: Vec::new(), packages: part.packages, components: part.components, cut: part.cut })
     }
 
     /// Whether some root shows an inventory, so that what it does not show is not there.
@@ -166,10 +190,10 @@ impl Inventory {
         self.places.is_empty() || self.places.iter().any(|place| !place.hidden)
     }
 
-    /// Whether every root shows its inventory.
+    /// Whether every root shows its inventory, and all of it is here.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.places.iter().all(|place| !place.hidden)
+        !self.cut && self.places.iter().all(|place| !place.hidden)
     }
 
     /// Where the root of that name keeps its nodes.
@@ -216,7 +240,20 @@ impl Inventory {
     }
 }
 
+/// What an entry takes beside its texts, roughly.
+const FRAME: usize = 96;
+
+fn bytes_of<'a>(names: [&str; 2], texts: &[&'a Option<String>], operations: &'a [String]) -> usize {
+    let texts = texts.iter().filter_map(|text| text.as_ref()).chain(operations).map(String::len);
+    names.into_iter().map(str::len).chain(texts).fold(FRAME, usize::saturating_add)
+}
+
 impl Delivered {
+    fn bytes(&self) -> usize {
+        let texts = [&self.pkg_id, &self.name, &self.operations_name];
+        bytes_of([&self.root, &self.node], &texts, &self.operations)
+    }
+
     fn from_tree(root: &str, node: &str, entry: &Branch) -> Self {
         Self {
             root: root.to_owned(),
@@ -236,6 +273,11 @@ impl Delivered {
 }
 
 impl Deployed {
+    fn bytes(&self) -> usize {
+        let texts = [&self.pkg_ref, &self.name, &self.version, &self.operations_name];
+        bytes_of([&self.root, &self.node], &texts, &self.operations).saturating_add(self.id.as_str().len())
+    }
+
     fn from_tree(root: &str, node: &str, entry: &Branch) -> Option<Self> {
         let id =
             text(entry, "ID").and_then(|t| ComponentId::parse(&t).ok()).or_else(|| ComponentId::parse(node).ok())?;
@@ -342,12 +384,18 @@ mod tests {
 
     #[test]
     fn whatever_a_device_sends_is_bounded() {
-        let many = (0..MOST_ENTRIES + 5)
-            .map(|n| (format!("c{n}"), Branch::interior([("Name", Branch::chr("é".repeat(MOST_TEXT)))])));
-        let inventory =
-            Inventory::from_tree(place("./SCOMO"), &Branch::interior([("Deployed", Branch::interior(many))]));
+        let read = |name: &str| {
+            let entry = |n| (format!("c{n}"), Branch::interior([("Name", Branch::chr(name))]));
+            let many = Branch::interior((0..MOST_ENTRIES + 5).map(entry));
+            Inventory::from_tree(place("./SCOMO"), &Branch::interior([("Deployed", many)]))
+        };
+        let inventory = read("a");
         assert_eq!(inventory.components.len(), MOST_ENTRIES);
-        assert_eq!(inventory.components[0].name.as_ref().map(String::len), Some(MOST_TEXT));
+        assert!(inventory.cut && !inventory.is_whole(), "what is not here may be there");
+        let large = read(&"é".repeat(MOST_TEXT));
+        assert_eq!(large.components[0].name.as_ref().map(String::len), Some(MOST_TEXT));
+        let stored = serde_json::to_string(&large.clone().join(large)).unwrap();
+        assert!((MOST_BYTES / 2..MOST_BYTES * 3 / 2).contains(&stored.len()), "{}", stored.len());
         let nonsense = Inventory::from_tree(place("./SCOMO"), &Branch::chr("?"));
         assert!(nonsense.packages.is_empty() && nonsense.components.is_empty());
         assert_eq!(inventory.clone().join(inventory).components.len(), MOST_ENTRIES, "those of all roots together");

@@ -28,7 +28,10 @@ use self::{
     place::Work,
     turn::{Context, Effect, Ending, Input, Selected},
 };
-use super::{operation::Operation, outcome::ResultCode};
+use super::{
+    operation::Operation,
+    outcome::{ReportItem, ResultCode},
+};
 use crate::model::{
     clock::Mint,
     id::Correlator,
@@ -109,6 +112,7 @@ impl Scomo {
         }
         let Self { errand, memory, stage } = self;
         let mut hand = Hand::new(&errand, memory, cx, mint);
+        let before = stage.work().filter(|work| work.exec.is_some()).cloned();
         let stage = match input {
             Input::Started => started(stage, &mut hand),
             Input::Outcome { ask, outcome } => answered(stage, ask, &outcome, &mut hand),
@@ -121,7 +125,10 @@ impl Scomo {
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
-        let (memory, effects) = hand.done();
+        let (mut memory, effects) = hand.done();
+        if let Some(before) = before.filter(|_| matches!(stage, Stage::Over | Stage::Resting)) {
+            memory.last = Some(Box::new(before));
+        }
         (Self { errand, memory, stage }, effects)
     }
 
@@ -154,6 +161,19 @@ impl Scomo {
     #[must_use]
     pub fn knows(&self, correlator: &Correlator) -> bool {
         self.memory.execs.contains(correlator)
+    }
+
+    /// Whether a report without a correlator means the Exec that was sent last, as far as its Source or identifiers tell.
+    #[must_use]
+    pub fn is_meant(&self, source: &str, results: &[ReportItem]) -> bool {
+        let last = self.stage.work().or(self.memory.last.as_deref());
+        last.is_some_and(|work| exec::joins(work, None, source, results))
+    }
+
+    /// The Status of what is worked on, as it was last read after the Exec.
+    #[must_use]
+    pub fn last_status(&self) -> Option<&str> {
+        self.memory.status.as_deref()
     }
 
     /// The operation that is worked on.
@@ -234,6 +254,8 @@ fn ended(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     hand.rest();
     match stage.sent() {
         Ok((work, accepted)) => Stage::Waiting { work, accepted },
+        // What was fetched lies there for the next session to install.
+        Err(Stage::Confirming { work, .. }) if work.only_fetches() => Stage::Resting,
         Err(Stage::Confirming { work: _, code }) => {
             hand.note("the session ended before the inventory could be read back");
             hand.finish(Ending::Succeeded { code, confirmed: false })
@@ -298,8 +320,12 @@ fn selection(stage: Stage, selected: Selected, hand: &mut Hand<'_>) -> Stage {
             look::proceed(hand)
         }
         (Selected::AlreadyDone, _) => hand.already(),
+        (Selected::Undecided { reasons }, closed) if closed.is_none() || look::may_read_detail(hand) => {
+            look::undecided(reasons, hand)
+        }
         (Selected::Nothing { .. } | Selected::Undecided { .. }, Some(failure)) => hand.finish(Ending::Failed(failure)),
-        (Selected::Nothing { reasons }, None) => hand.finish(Ending::NotApplicable { reasons }),
-        (Selected::Undecided { reasons }, None) => look::undecided(reasons, hand),
+        (Selected::Nothing { reasons } | Selected::Undecided { reasons }, None) => {
+            hand.finish(Ending::NotApplicable { reasons })
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     job::{
         life::Notify,
-        procedure::Action,
+        procedure::{Action, Procedure},
         record::{Order, Record, pkg_ids},
         retry::RetryRule,
         selection::PackageWanted,
@@ -139,6 +139,8 @@ impl Desk<'_> {
 
     /// Makes the request with its only job, to be stored with this message.
     fn request(&mut self, work: Work, order: Order) -> Result<Option<Moving>, Trouble> {
+        let Some(errand) = order.errand() else { return Ok(None) };
+        let task = (order, Procedure::new(errand));
         let Ok(request_id) = RequestId::parse(&self.mint.uuid(self.now).to_string()) else { return Ok(None) };
         let device = self.device.device_id.clone();
         let request = Request {
@@ -163,7 +165,7 @@ impl Desk<'_> {
         let known = BTreeMap::from([(device.normalised(), self.device.key)]);
         let jobs = fan_out(&accepted, &[device], &known, &settings.policy, self.now, self.mint.as_mut());
         let Some(job) = jobs.into_iter().next() else { return Ok(None) };
-        let job = begin::job(job, order, (&row, &accepted.request), self.now, self.mint.as_mut());
+        let job = begin::job(job, task, (&row, &accepted.request), self.now, self.mint.as_mut());
         let told = begin::told(&row, accepted.deadline, self.now, self.mint.as_mut())?;
         self.work.writes.extend([Write::RequestInsert(row), told]);
         self.alerts.made += 1;

@@ -23,9 +23,12 @@ impl Desk<'_> {
         match (code.reaction(), code.number()) {
             (Reaction::Finish, _) => self.proved(),
             (Reaction::Incapable, 1413) => self.excluded(),
-            (Reaction::Incapable, _) => self.lacking(),
             (Reaction::Reject, _) => self.rejected(code),
-            (Reaction::Retry | Reaction::Decline | Reaction::Hold | Reaction::RepairDownload, _) => {}
+            // A procedure tells by itself that the device lacks an operation.
+            (
+                Reaction::Incapable | Reaction::Retry | Reaction::Decline | Reaction::Hold | Reaction::RepairDownload,
+                _,
+            ) => {}
         }
     }
 
@@ -52,13 +55,6 @@ impl Desk<'_> {
         {
             self.touch();
         }
-    }
-
-    fn lacking(&mut self) {
-        let Some(operation) = self.work.operation() else { return };
-        self.known.lacks.operation(operation, self.now);
-        self.touch();
-        self.note(format!("from now on {} is avoided on this device", operation.node_name()));
     }
 
     fn excluded(&mut self) {

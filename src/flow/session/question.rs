@@ -69,7 +69,7 @@ fn plain(order: &Order, name: Option<String>) -> String {
             Some(component.to_string()),
         ),
         // It has no question: requests that only collect and lists of commands take none.
-        Order::Inventory | Order::Command(_) => ("Look at", None),
+        Order::Inventory | Order::Command => ("Look at", None),
     };
     format!("{doing} {}?", name.or(what).unwrap_or_else(|| "software".to_owned()))
 }

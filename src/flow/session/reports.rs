@@ -11,6 +11,7 @@ use super::{
     work::{MOST_WAITING, Way, readable},
 };
 use crate::{
+    infra::jobs::Moving,
     job::{
         life,
         procedure::{Context, Effect, Input, Turn},
@@ -42,6 +43,9 @@ impl Desk<'_> {
         {
             return Ok(());
         }
+        if correlator.is_none() && self.is_late_unsigned(&source, &results).await? {
+            return Ok(());
+        }
         if let Some(correlator) = correlator.clone().filter(|correlator| self.work.expects().contains(correlator)) {
             let texts = items.iter().map(|item| bounded(&item.data, MOST_DATA)).collect();
             self.feed(Input::Told { correlator, texts })?;
@@ -68,16 +72,39 @@ impl Desk<'_> {
         }
         let norm = self.device.device_id.normalised();
         for row in self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await? {
-            let id = row.id;
-            let Some(mut job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
-            if let Some(ending) = Ending::reported(results).filter(|_| !self.work.is_written(id)) {
-                let event = life::Event::Finished(ending.into());
-                job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
-                self.work.writes.extend(job.writes(self.now, None)?);
-            }
+            let Some(job) = readable(row).filter(|job| job.record.procedure.knows(correlator)) else { continue };
+            self.add_late(job, results)?;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// The same for a report without a correlator: it belongs to the one ended job whose last Exec it may mean. If it may mean
+    /// another job, too, it is nobody's.
+    async fn is_late_unsigned(&mut self, source: &str, results: &[ReportItem]) -> Result<bool, Trouble> {
+        let is_meant = |job: &Moving| job.record.procedure.is_meant(source, results);
+        let norm = self.device.device_id.normalised();
+        let live = self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await?;
+        let live = live.into_iter().filter(|row| !self.work.is_written(row.id)).filter_map(readable);
+        if self.work.unstored().any(is_meant) || live.into_iter().any(|job| is_meant(&job)) {
+            return Ok(false);
+        }
+        let ended = self.flow.store.ended_jobs(&self.device.tenant, &norm, MOST_ENDED).await?;
+        let mut meant = ended.into_iter().filter_map(readable).filter(is_meant);
+        let (Some(job), None) = (meant.next(), meant.next()) else { return Ok(false) };
+        self.add_late(job, results)?;
+        Ok(true)
+    }
+
+    /// Makes a report history of a job that has ended.
+    fn add_late(&mut self, mut job: Moving, results: &[ReportItem]) -> Result<(), Trouble> {
+        let ending = Ending::reported(results).filter(|_| !self.work.is_written(job.row().id));
+        if let Some(ending) = ending {
+            let event = life::Event::Finished(ending.into());
+            job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+            self.work.writes.extend(job.writes(self.now, None)?);
+        }
+        Ok(())
     }
 
     /// Whether a report is of a former attempt at a job that rests before its next one. A success cuts the rest short: the next

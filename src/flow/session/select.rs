@@ -91,10 +91,7 @@ impl Desk<'_> {
         let (asked, action) = match self.order() {
             Some(Order::Download { delivery, action, .. }) => (*delivery, *action),
             Some(
-                Order::PackageOperation { .. }
-                | Order::ComponentOperation { .. }
-                | Order::Inventory
-                | Order::Command(_),
+                Order::PackageOperation { .. } | Order::ComponentOperation { .. } | Order::Inventory | Order::Command,
             )
             | None => (Delivery::Auto, Action::Install),
         };

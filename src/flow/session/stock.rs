@@ -110,7 +110,7 @@ impl Desk<'_> {
             Order::Download { .. }
             | Order::PackageOperation { .. }
             | Order::ComponentOperation { .. }
-            | Order::Command(_) => Some(age.unwrap_or(Known::FRESH)),
+            | Order::Command => Some(age.unwrap_or(Known::FRESH)),
         };
         let detail = detail_age.is_some_and(|age| self.known.knows_detail(age, self.now));
         let read_at = self.work.stock.read_at();

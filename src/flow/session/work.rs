@@ -1,6 +1,6 @@
 //! The job in hand: its procedure is fed what the session brings, and what it wants is carried out.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use super::{Sessions, Trouble, desk::Desk, stock::Stock, tale::Told};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         clock::Timestamp,
         id::{Correlator, JobId},
         rule::FactSource,
-        tree::{Instance, Intent},
+        tree::{Instance, Intent, Prompt},
     },
     protocol::dm1::Event,
     scomo::{operation::Operation, procedure::turn::Ending},
@@ -218,7 +218,6 @@ impl Desk<'_> {
 
     /// Feeds the procedure, and goes on until it wants nothing that can be had without a message.
     pub(super) fn feed(&mut self, input: Input) -> Result<(), Trouble> {
-        let lacks = self.known.lacks.operations(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             if matches!(input, Input::Outcome { .. }) {
@@ -226,6 +225,7 @@ impl Desk<'_> {
             }
             let question = self.question();
             let fresh = self.fresh();
+            let lacks = self.known.lacks.operations(self.now);
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
@@ -261,14 +261,14 @@ impl Desk<'_> {
                     Effect::Finished(ending) => self.finish(ending)?,
                 }
             }
-            let asks_user = asks.iter().any(|ask| asks_user(&ask.intent));
+            let question = asks.iter().find_map(|ask| asks_user(&ask.intent));
             for event in self.offer(asks) {
                 if let Event::Outcome { ask, outcome } = event {
                     inputs.push_back(Input::Outcome { ask, outcome });
                 }
             }
-            if asks_user {
-                self.user(life::Event::UserAsked);
+            if let Some(within) = question {
+                self.user(life::Event::UserAsked { within });
             }
         }
         Ok(())
@@ -360,6 +360,11 @@ impl Desk<'_> {
                     self.touch();
                 }
             }
+            Fact::Lacks(operation) => {
+                self.known.lacks.operation(operation, self.now);
+                self.touch();
+                self.note(format!("from now on {} is avoided on this device", operation.node_name()));
+            }
             Fact::Inventory { inventory, whole } => self.work.stock.learn(inventory, whole, self.now),
             Fact::Roots(roots) => {
                 let kinds: Vec<_> = roots.iter().map(|root| root.kind).collect();
@@ -417,11 +422,15 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
     job
 }
 
-/// Whether an intent puts a question to the user.
-fn asks_user(intent: &Intent) -> bool {
+/// Whether an intent puts a question to the user, and how long all of its questions may take as far as they say.
+fn asks_user(intent: &Intent) -> Option<Option<Duration>> {
+    let own = |prompt: &Prompt| prompt.options.max_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
     match intent {
-        Intent::Prompt(_) | Intent::Guarded { .. } => true,
-        Intent::Group { members, .. } => members.iter().any(asks_user),
+        Intent::Prompt(prompt) | Intent::Guarded { ask: prompt, .. } => Some(own(prompt)),
+        Intent::Group { members, .. } => members.iter().filter_map(asks_user).reduce(|one, other| match (one, other) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        }),
         Intent::Discover { .. }
         | Intent::ReadSubtree { .. }
         | Intent::PutSubtree { .. }
@@ -430,7 +439,7 @@ fn asks_user(intent: &Intent) -> bool {
         | Intent::PutBytes { .. }
         | Intent::Copy { .. }
         | Intent::Delete { .. }
-        | Intent::Exec { .. } => false,
+        | Intent::Exec { .. } => None,
     }
 }
 

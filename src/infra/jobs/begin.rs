@@ -8,7 +8,10 @@ use crate::{
         request::Request,
     },
     infra::store::{self, Json, Write, job::JobRow, request::RequestRow},
-    job::record::{Order, Record},
+    job::{
+        procedure::Procedure,
+        record::{Order, Record},
+    },
     model::{
         clock::{Mint, Timestamp},
         id::EventId,
@@ -51,11 +54,11 @@ pub fn told(row: &RequestRow, deadline: Timestamp, now: Timestamp, mint: &mut dy
     Ok(Write::EventInsert(event_row(&event, 1)?))
 }
 
-/// One of its jobs; the row of its request and what that asks for are at hand.
+/// One of its jobs, with what it is to do and how; the row of its request and what that asks for are at hand.
 #[must_use]
 pub fn job(
     job: NewJob,
-    order: Order,
+    task: (Order, Procedure),
     (request, asked): (&RequestRow, &Request),
     now: Timestamp,
     mint: &mut dyn Mint,
@@ -63,7 +66,7 @@ pub fn job(
     let NewJob { id, device, device_key, life, effects } = job;
     let deadline = life.deadline();
     let (request_id, source) = (request.request_id.clone(), request.source.clone());
-    let record = Record::new(request_id, source, order, asked.collect(), life).confirmed(asked.confirm.clone());
+    let record = Record::new(request_id, source, task, asked.collect(), life).confirmed(asked.confirm.clone());
     let row = JobRow {
         id,
         tenant: request.tenant.clone(),

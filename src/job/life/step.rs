@@ -24,7 +24,9 @@ pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
         (_, Event::SessionOpened) => moving.session_opened(cx),
         (_, Event::Exchanged { exec }) => moving.exchanged(exec, cx),
         (_, Event::ReportAwaited) => moving.report_awaited(cx),
-        (_, Event::UserAsked) => moving.user(&State::InSession, State::AwaitingUser, cx.policy.user, cx),
+        (_, Event::UserAsked { within }) => {
+            moving.user(&State::InSession, State::AwaitingUser, patience_with_user(within, cx), cx);
+        }
         (_, Event::UserAnswered) => moving.user(&State::AwaitingUser, State::InSession, cx.policy.session, cx),
         (_, Event::SessionEnded { ours }) => moving.session_ended(ours, cx),
         (_, Event::Finished(ending)) => moving.finished(ending, cx),
@@ -32,6 +34,13 @@ pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
         (_, Event::Hurry) => moving.hurried(cx),
     }
     moving.settle(life, due)
+}
+
+/// The device must have had the time that the question gives, and its answer the time to come, before the question is given up.
+fn patience_with_user(within: Option<Duration>, cx: &Cx<'_>) -> Duration {
+    const ON_THE_WAY: Duration = Duration::from_mins(1);
+    let usual = cx.policy.user;
+    within.map_or(usual, |within| usual.max(within.saturating_add(usual.min(ON_THE_WAY))))
 }
 
 /// A step in the making.
@@ -120,6 +129,7 @@ impl Moving {
 
     fn session_opened(&mut self, cx: &Cx<'_>) {
         if self.life.is_ready(cx.now) {
+            self.life.worked = true;
             self.go(State::InSession, cx.now.after(cx.policy.session));
         }
     }
@@ -216,10 +226,22 @@ impl Moving {
 
     fn cancelled(&mut self, cx: &Cx<'_>) {
         let text = match (&self.life.state, self.life.report_by) {
-            (State::Accepted | State::Waiting { .. }, None) => "the device had nothing to do yet",
-            (State::Notified, None) => "the device may still open a session; it will be told nothing of this job",
-            (_, None) => "what was written to the device may stay there; nothing was started",
+            (State::AwaitingUser, Some(_)) => {
+                "the device is asking its user, and does it after a yes; that would be told as a late result"
+            }
+            (State::AwaitingUser, None) => {
+                "the device may go on asking its user, whose answer no longer counts; nothing was started"
+            }
             (_, Some(_)) => "the device was told to do it and may still finish; that would be told as a late result",
+            (State::Accepted, None) => "the device had nothing to do yet",
+            (State::Waiting { .. }, None) if !self.life.worked => "the device had nothing to do yet",
+            (State::Notified, None) => "the device may still open a session; it will be told nothing of this job",
+            (State::Waiting { .. }, None) if self.life.attempt > 1 => {
+                "an earlier attempt failed; what it wrote to the device may stay there, and what it started would be told as a late result"
+            }
+            (State::Waiting { .. } | State::InSession | State::AwaitingReport | State::Over(_), None) => {
+                "what was written to the device may stay there; nothing was started"
+            }
         };
         let result = JobResult { text: text.to_owned(), ..JobResult::default() };
         self.over(Outcome::Cancelled, Some(Reason::CancelRequested), result, cx);

@@ -8,6 +8,8 @@ use crate::job::retry::{Failure, FailureClass};
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
+const ASKED: Event = Event::UserAsked { within: None };
+
 const fn mins(n: u64) -> Duration {
     Duration::from_mins(n)
 }
@@ -292,7 +294,16 @@ fn a_cancelled_job_says_what_the_device_may_still_do() {
         text(Story::new(Notify::Auto).then([Event::Queued, Event::Due, Event::Notified])).contains("open a session")
     );
     assert!(text(Story::in_session()).contains("nothing was started"));
-    assert!(text(Story::in_session().then([Event::UserAsked])).contains("nothing was started"));
+    let asked = || Story::in_session().then([ASKED]);
+    assert!(text(asked()).contains("asking its user, whose answer no longer counts; nothing was started"));
+    assert!(
+        text(asked().then([Event::Exchanged { exec: true }])).contains("does it after a yes"),
+        "the Exec is with it"
+    );
+    let broken = Story::in_session().then([Event::SessionEnded { ours: false }]);
+    assert_eq!(broken.state(), "waiting");
+    assert!(text(broken).contains("what was written to the device may stay there"));
+    assert!(text(Story::in_session().then([failed(true)])).contains("an earlier attempt failed"));
     assert!(text(Story::in_session().then([Event::ReportAwaited])).contains("may still finish"));
 }
 
@@ -315,10 +326,21 @@ fn whoever_is_in_a_hurry_skips_the_pause() {
 
 #[test]
 fn a_question_to_the_user_is_not_waited_for_without_end() {
-    let asked = Story::in_session().then([Event::UserAsked]);
+    let asked = Story::in_session().then([ASKED]);
     assert_eq!((asked.state(), asked.due()), ("awaiting_user", (Errand::TimeOut, 15)));
     assert_eq!(asked.later(mins(15)).then([Event::Due]).state(), "waiting");
-    assert_eq!(Story::in_session().then([Event::UserAsked, Event::UserAnswered]).state(), "in_session");
+    assert_eq!(Story::in_session().then([ASKED, Event::UserAnswered]).state(), "in_session");
+}
+
+#[test]
+fn a_device_has_the_time_that_its_question_gives_and_its_answer_the_time_to_come() {
+    let asked = |within| Story::in_session().then([Event::UserAsked { within: Some(within) }]);
+    assert_eq!(asked(mins(1)).due(), (Errand::TimeOut, 15), "never less than the usual patience");
+    assert_eq!(asked(mins(15)).due(), (Errand::TimeOut, 16));
+    let long = asked(mins(120));
+    assert_eq!(long.due(), (Errand::TimeOut, 121));
+    let late = long.later(mins(120)).then([Event::Due, Event::Exchanged { exec: false }]);
+    assert_eq!(late.state(), "awaiting_user");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     job::{
         life::{Cx, Ending, Event, Policy},
-        procedure::{Action, Collect, Mechanism, Way},
+        procedure::{Action, Collect, Errand, Mechanism, Procedure, Way},
         record::Order,
         retry::{Failure, FailureClass, RetryRule},
     },
@@ -21,7 +21,8 @@ fn record(notify: Notify) -> Record {
     let (package, action, delivery) = (None, Action::Install, Delivery::Auto);
     let order = Order::Download { package, action, delivery, allow_downgrade: false, on_request: false };
     let life = Life::new(after("24h"), notify, RetryRule::default());
-    Record::new(RequestId::parse("r").unwrap(), RequestSource::parse("test").unwrap(), order, Collect::default(), life)
+    let task = (order, Procedure::new(Errand::Download { action }));
+    Record::new(RequestId::parse("r").unwrap(), RequestSource::parse("test").unwrap(), task, Collect::default(), life)
 }
 
 fn after(text: &str) -> Timestamp {
@@ -136,7 +137,7 @@ fn awaiting_a_report() {
 
 #[test]
 fn awaiting_the_user() {
-    assert_snapshot!(told(&step(at_work(Notify::Auto), [Event::UserAsked], START), &around(START)), @"awaiting_user: The device is asking its user. Next at 2023-11-14T22:28:20Z: the question is given up, and with it the session");
+    assert_snapshot!(told(&step(at_work(Notify::Auto), [Event::UserAsked { within: None }], START), &around(START)), @"awaiting_user: The device is asking its user. Next at 2023-11-14T22:28:20Z: the question is given up, and with it the session");
 }
 
 #[test]

@@ -46,6 +46,8 @@ impl ResultCode {
     pub const SUCCESS: Self = Self(1200);
     /// The user cancelled or declined.
     pub const DECLINED: Self = Self(1401);
+    /// The device does not implement the operation.
+    pub const NOT_IMPLEMENTED: Self = Self(1411);
 
     /// Takes a number as a device sent it.
     #[must_use]

@@ -37,6 +37,8 @@ struct Signs {
     text: &'static str,
     /// The entry is still there, so that the operation can be sent again as it stands.
     present: bool,
+    /// All that is known of the inventory now.
+    known: Inventory,
 }
 
 pub(super) fn begin(work: Box<Work>, accepted: bool, hand: &mut Hand<'_>) -> Stage {
@@ -64,6 +66,7 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
         Reading::Status => match exec::download_status(outcome) {
             Some(status) if status.phase() == Phase::Progressing => {
                 hand.note(format!("the device is {}", status.text()));
+                hand.memory.status = Some(status.text().to_owned());
                 wait(work, true, hand)
             }
             status => read_inventory(work, accepted, status, hand),
@@ -71,7 +74,7 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
         Reading::Inventory { download } => {
             let signs = if let Outcome::Read(tree) = outcome {
                 let (part, whole) = hand.renew(&work.place, tree);
-                signs(&work, &part, work.reached(&part, &whole), download)
+                Signs { known: whole.clone(), ..signs(&work, &part, work.reached(&part, &whole), download) }
             } else {
                 blind(download)
             };
@@ -86,10 +89,13 @@ fn read_inventory(work: Box<Work>, accepted: bool, download: Option<DownloadStat
 }
 
 fn decide(work: Box<Work>, accepted: bool, signs: &Signs, hand: &mut Hand<'_>) -> Stage {
+    if signs.phase != Phase::Unknown {
+        hand.memory.status = Some(signs.text.to_owned());
+    }
     match (signs.reached, signs.phase) {
         (Reached::Yes, _) => {
             let code = hand.memory.late;
-            exec::succeed(work, code, true, hand)
+            exec::done(work, code, true, &signs.known, hand)
         }
         (Reached::No | Reached::Unknown, Phase::Progressing) => {
             hand.note(format!("the device is {}", signs.text));
@@ -121,7 +127,7 @@ fn wait(work: Box<Work>, accepted: bool, hand: &mut Hand<'_>) -> Stage {
     Stage::Waiting { work, accepted }
 }
 
-fn fail_silent(text: String, hand: &mut Hand<'_>) -> Stage {
+pub(super) fn fail_silent(text: String, hand: &mut Hand<'_>) -> Stage {
     let failure = Failure { code: None, device_code: None, class: FailureClass::Silent, retryable: true, text };
     hand.finish(Ending::Failed(failure))
 }
@@ -130,7 +136,7 @@ fn fail_silent(text: String, hand: &mut Hand<'_>) -> Stage {
 fn blind(download: Option<DownloadStatus>) -> Signs {
     let phase = download.map_or(Phase::Unknown, DownloadStatus::phase);
     let text = download.map_or("unknown", DownloadStatus::text);
-    Signs { reached: Reached::Unknown, phase, text, present: true }
+    Signs { reached: Reached::Unknown, phase, text, present: true, known: Inventory::default() }
 }
 
 fn signs(work: &Work, inventory: &Inventory, reached: Reached, download: Option<DownloadStatus>) -> Signs {
@@ -158,7 +164,7 @@ fn signs(work: &Work, inventory: &Inventory, reached: Reached, download: Option<
             )
         }
     };
-    Signs { reached, phase, text, present }
+    Signs { reached, phase, text, present, known: Inventory::default() }
 }
 
 /// A failure counts only if it is one of this operation; another one's is an old story.

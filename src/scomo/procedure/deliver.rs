@@ -21,7 +21,7 @@ use crate::{
     scomo::{
         inventory::{Delivered, Inventory, PackageState},
         object::{self, Place},
-        operation::Operation,
+        operation::{Operation, Target},
         outcome::{DownloadStatus, Phase},
     },
 };
@@ -91,8 +91,11 @@ const fn installing(action: Action) -> Option<Operation> {
 
 /// Whether the device says that it holds the package's bytes, waiting for an installation.
 fn is_whole(entry: &Delivered) -> bool {
-    let lost = entry.status.is_some_and(|s| s.phase() == Phase::Failed { data_lost: true });
-    entry.state == Some(PackageState::Delivered) && !lost
+    entry.state == Some(PackageState::Delivered) && !has_lost(entry)
+}
+
+fn has_lost(entry: &Delivered) -> bool {
+    entry.status.is_some_and(|s| s.phase() == Phase::Failed { data_lost: true })
 }
 
 fn install_held(work: Box<Work>, entry: &Delivered, hand: &mut Hand<'_>) -> Stage {
@@ -181,7 +184,10 @@ fn pick(wanted: Browse, entries: &[(String, Branch)], hand: &mut Hand<'_>) -> St
     place.reboot = entries.iter().any(|(_, entry)| entry.child("Reboot").is_some());
     let package = Box::new(package);
     let goal = Goal::Package { package: package.clone(), action };
-    let work = Box::new(Work::new(place, goal, Operation::fetching(action), entry).or_elsewhere(elsewhere));
+    let mut work = Box::new(Work::new(place, goal, Operation::fetching(action), entry).or_elsewhere(elsewhere));
+    if hand.cx.lacks.contains(&work.operation) && in_two(&work, hand) {
+        work.operation = Operation::Download;
+    }
     if entries.iter().any(|(n, e)| *n == work.entry && phase_of(e) == Phase::Progressing) {
         return check::busy(work, hand);
     }
@@ -198,9 +204,45 @@ pub(super) fn granted(
     hand: &mut Hand<'_>,
 ) -> Stage {
     let Goal::Package { package, action } = &work.goal else { return Stage::Granting { work, mechanism, spare } };
-    let content = object::download_entry(package, url, *action, work.place.reboot);
+    let content = object::download_entry(package, url, work.fetches_to(*action), work.place.reboot);
     hand.ask(Intent::PutSubtree { at: work.node(), content });
     Stage::Placing { work, by_url: Some(mechanism), spare }
+}
+
+/// Whether what one operation does not do can be done by two: fetch the package, then install it from where it lies (SCOMO sheet 2).
+pub(super) fn in_two(work: &Work, hand: &Hand<'_>) -> bool {
+    let (Goal::Package { action, .. }, Target::Download) = (&work.goal, work.operation.target()) else { return false };
+    let takes = |operation: Operation| !hand.cx.lacks.contains(&operation);
+    work.operation != Operation::Download && takes(Operation::Download) && installing(*action).is_some_and(takes)
+}
+
+/// Writes the entry anew, so that it can be told to fetch and no more.
+pub(super) fn fetch_first(mut work: Box<Work>, hand: &mut Hand<'_>) -> Stage {
+    let (Goal::Package { package, .. }, Some(Way::Alternate(mechanism))) = (&work.goal, hand.memory.way) else {
+        return look::again("the way of the package is not known", hand);
+    };
+    hand.note(format!(
+        "the device does not implement {}: the package is fetched, then installed",
+        work.operation.node_name()
+    ));
+    hand.need(Need::Grant { mechanism, package: package.clone() });
+    (work.operation, work.exec) = (Operation::Download, None);
+    Stage::Granting { work, mechanism, spare: None }
+}
+
+/// What was fetched is installed from where it lies.
+pub(super) fn install_fetched(work: &Work, inventory: &Inventory, hand: &mut Hand<'_>) -> Stage {
+    let Goal::Package { package, action } = &work.goal else { return Stage::Resting };
+    let pkg_id = package.pkg_id();
+    let usable = |entry: &&Delivered| entry.state != Some(PackageState::Installed) && !has_lost(entry);
+    let (Some(entry), Some(operation)) = (inventory.package(&pkg_id).filter(usable), installing(*action)) else {
+        return check::fail_silent(format!("the device does not show {pkg_id}, which it was to fetch"), hand);
+    };
+    hand.note(format!("the device has fetched {pkg_id}: it is installed from there"));
+    (hand.memory.distrusted, hand.memory.sent) = (None, true);
+    let place = place_of(inventory, &entry.root);
+    let next = Work::new(place, work.goal.clone(), operation, entry.node.clone()).leaving(work.download_entry());
+    install_held(Box::new(next.with_operations(entry.operations_name.as_ref())), entry, hand)
 }
 
 /// An entry that the device came with and that nothing runs on (SCOMO sheet 1.4).

@@ -3,11 +3,12 @@
 use super::{
     Stage, check, consent,
     consent::{After, Gate},
+    deliver,
     goal::{Goal, Reached},
     hand::Hand,
     look,
     place::Work,
-    turn::{Ending, Failure, FailureClass},
+    turn::{Ending, Fact, Failure, FailureClass},
 };
 use crate::{
     model::{
@@ -15,8 +16,8 @@ use crate::{
         tree::{Branch, Intent, Outcome},
     },
     scomo::{
-        inventory::operations_name,
-        operation::Target,
+        inventory::{Inventory, operations_name},
+        operation::{Operation, Target},
         outcome::{DownloadStatus, Phase, ReportItem, ResultCode, worst},
     },
 };
@@ -45,9 +46,18 @@ pub(super) fn listed(mut work: Box<Work>, whole: bool, outcome: &Outcome, hand: 
 
 /// Sends the Exec under a fresh correlator.
 pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
-    let Some(name) = work.operation.among(offered.iter().map(String::as_str)) else {
-        return not_offered(&work, None, hand);
-    };
+    let names = || offered.iter().map(String::as_str);
+    let named = work.operation.among(names());
+    let takes = named.is_some() && !hand.cx.lacks.contains(&work.operation);
+    if !takes && deliver::in_two(&work, hand) && Operation::Download.among(names()).is_some() {
+        hand.note(format!(
+            "the device does not offer {}: the package is fetched, then installed",
+            work.operation.node_name()
+        ));
+        work.operation = Operation::Download;
+        return execute(work, offered, hand);
+    }
+    let Some(name) = named else { return not_offered(&work, None, hand) };
     work.guessed = offered.is_empty();
     let guard = match consent::gate(hand) {
         Gate::Open => None,
@@ -83,17 +93,20 @@ pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) 
     if let Some(stage) = consent::withheld(&work, outcome, hand) {
         return stage;
     }
-    let Outcome::Done { code } = outcome else { return refused(&work, outcome, hand) };
+    let Outcome::Done { code } = outcome else { return refused(work, outcome, hand) };
     match (ResultCode::in_status(*code), *code) {
         (Some(result), _) => settle(work, result, hand),
         (None, 200..=299) => confirm(work, None, hand),
-        (None, _) => refused(&work, outcome, hand),
+        (None, _) => refused(work, outcome, hand),
     }
 }
 
-fn refused(work: &Work, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
+fn refused(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     if let (Outcome::Refused { code: code @ (404..=406) }, true) = (outcome, work.guessed) {
-        return not_offered(work, Some(*code), hand);
+        if deliver::in_two(&work, hand) {
+            return deliver::fetch_first(work, hand);
+        }
+        return not_offered(&work, Some(*code), hand);
     }
     hand.setback(outcome, &format!("run {}", work.operation.node_name()))
 }
@@ -116,7 +129,7 @@ pub(super) fn reported(
 }
 
 /// By correlator; where there is none, by Source; where that is missing too, by identifier (SCOMO sheet 4.3 rule 4).
-fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[ReportItem]) -> bool {
+pub(super) fn joins(work: &Work, correlator: Option<&Correlator>, source: &str, results: &[ReportItem]) -> bool {
     let named = || results.iter().filter_map(|r| r.identifier.as_deref()).any(|id| work.is_identified_by(id));
     match (&work.exec, correlator) {
         (None, _) => false,
@@ -178,6 +191,9 @@ fn settle(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
     if code.is_ok() {
         return confirm(work, Some(code), hand);
     }
+    if code == ResultCode::NOT_IMPLEMENTED {
+        return lacking(work, code, hand);
+    }
     // Bytes that were just sent and would only not install are worth another installation; if that fails too, they are not.
     let trusted = hand.memory.sent && code.is_of_installation();
     if work.operation.target() == Target::Delivered
@@ -189,6 +205,15 @@ fn settle(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
     hand.finish(Ending::of(code))
 }
 
+/// The device does not implement the operation: another way to the same end is looked for (SCOMO sheet 5.3).
+fn lacking(work: Box<Work>, code: ResultCode, hand: &mut Hand<'_>) -> Stage {
+    hand.learned(Fact::Lacks(work.operation));
+    if deliver::in_two(&work, hand) {
+        return deliver::fetch_first(work, hand);
+    }
+    hand.unable(Failure::reported(code))
+}
+
 /// Reads the inventory back.
 pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand<'_>) -> Stage {
     hand.ask(Intent::ReadSubtree { at: work.place.inventory() });
@@ -196,23 +221,35 @@ pub(super) fn confirm(work: Box<Work>, code: Option<ResultCode>, hand: &mut Hand
 }
 
 pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
-    let mut reached = Reached::Unknown;
+    let (mut reached, mut known) = (Reached::Unknown, Inventory::default());
     if let Outcome::Read(tree) = outcome {
         let (part, whole) = hand.renew(&work.place, tree);
-        reached = work.reached(&part, &whole);
+        (reached, known) = (work.reached(&part, &whole), whole);
     }
     if reached != Reached::Yes {
         hand.note("the device reported success, but its inventory does not show it");
     }
-    succeed(work, code, reached == Reached::Yes, hand)
+    done(work, code, reached == Reached::Yes, &known, hand)
+}
+
+/// The operation had its effect: to the next one, if what it fetched is to be installed, or to the end.
+pub(super) fn done(
+    work: Box<Work>,
+    code: Option<ResultCode>,
+    confirmed: bool,
+    inventory: &Inventory,
+    hand: &mut Hand<'_>,
+) -> Stage {
+    if work.only_fetches() && work.goal.reached(inventory) != Reached::Yes {
+        return deliver::install_fetched(&work, inventory, hand);
+    }
+    succeed(work, code, confirmed, hand)
 }
 
 /// Ends well, after the `Download` entry has been taken away if there is one of ours.
-pub(super) fn succeed(work: Box<Work>, code: Option<ResultCode>, confirmed: bool, hand: &mut Hand<'_>) -> Stage {
-    if work.operation.target() != Target::Download || work.fixed {
-        return hand.finish(Ending::Succeeded { code, confirmed });
-    }
-    hand.ask(Intent::ReadSubtree { at: work.node().child("Status") });
+fn succeed(work: Box<Work>, code: Option<ResultCode>, confirmed: bool, hand: &mut Hand<'_>) -> Stage {
+    let Some(entry) = work.download_entry() else { return hand.finish(Ending::Succeeded { code, confirmed }) };
+    hand.ask(Intent::ReadSubtree { at: entry.child("Status") });
     Stage::Tidying { work, code, confirmed, deleting: false }
 }
 
@@ -228,7 +265,8 @@ pub(super) fn may_tidy(
         hand.note("the Download entry is still in use and was left on the device");
         return hand.finish(Ending::Succeeded { code, confirmed });
     }
-    hand.ask(Intent::Delete { at: work.node() });
+    let Some(at) = work.download_entry() else { return hand.finish(Ending::Succeeded { code, confirmed }) };
+    hand.ask(Intent::Delete { at });
     Stage::Tidying { work, code, confirmed, deleting: true }
 }
 

@@ -54,9 +54,11 @@ impl Goal {
                 installed(inventory, pkg_id, false)
             }
             Self::Delivered { pkg_id, operation: PackageOperation::Remove } => {
-                if_so(inventory.package(pkg_id).is_none())
+                gone(inventory, inventory.package(pkg_id).is_some())
             }
-            Self::Component { id, operation: ComponentOperation::Remove } => if_so(inventory.component(id).is_none()),
+            Self::Component { id, operation: ComponentOperation::Remove } => {
+                gone(inventory, inventory.component(id).is_some())
+            }
             Self::Component { id, operation: ComponentOperation::Activate } => {
                 inventory.component(id).map_or(Reached::No, |c| in_state(c, ComponentState::Active))
             }
@@ -69,6 +71,15 @@ impl Goal {
 
 const fn if_so(so: bool) -> Reached {
     if so { Reached::Yes } else { Reached::No }
+}
+
+/// What an inventory does not show that is not the whole may be there.
+fn gone(inventory: &Inventory, shown: bool) -> Reached {
+    match (shown, inventory.is_whole()) {
+        (true, _) => Reached::No,
+        (false, true) => Reached::Yes,
+        (false, false) => Reached::Unknown,
+    }
 }
 
 fn held(inventory: &Inventory, pkg_id: &str) -> Reached {

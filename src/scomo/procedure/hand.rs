@@ -8,6 +8,7 @@ use super::{
     Stage,
     errand::{Chosen, Errand, Way},
     look,
+    place::Work,
     turn::{Closed, Context, Effect, Ending, Fact, Failure, FailureClass, Need},
 };
 use crate::{
@@ -36,6 +37,12 @@ pub(super) struct Memory {
     live: bool,
     /// The correlators of all Execs of this job, oldest first.
     pub(super) execs: Vec<Correlator>,
+    /// The Status of the entry that is worked on, as it was last read after its Exec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<String>,
+    /// What the Exec was for that was sent last and whose end was not seen, once nothing is worked on any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<Box<Work>>,
     /// The success that an earlier Exec reported late.
     pub(super) late: Option<ResultCode>,
     /// The PkgID of a delivered entry whose bytes are not to be relied upon: half sent, or they would not install.
@@ -49,7 +56,7 @@ pub(super) struct Memory {
     /// The package, where it was chosen before the inventory was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chosen: Option<Box<Chosen>>,
-    /// The way that is being tried.
+    /// The way that is being tried, or was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) way: Option<Way>,
     /// The ways that the device cannot go.
@@ -106,6 +113,8 @@ impl Memory {
             pending: None,
             live: false,
             execs: vec![],
+            status: None,
+            last: None,
             late: None,
             distrusted: None,
             sent: false,
@@ -124,14 +133,8 @@ impl Memory {
 
     /// Without what was learnt in this session: the next one asks the device again.
     fn asked_nothing(self) -> Self {
-        let way = None;
-        Self {
-            pending: None,
-            seen: Seen { detail: false, roots: false, inventory: Sight::Unseen },
-            chosen: None,
-            way,
-            ..self
-        }
+        let seen = Seen { detail: false, roots: false, inventory: Sight::Unseen };
+        Self { pending: None, seen, chosen: None, ..self }
     }
 }
 
@@ -247,6 +250,7 @@ impl<'a> Hand<'a> {
             self.memory.execs.remove(0);
         }
         self.memory.execs.push(correlator.clone());
+        (self.memory.status, self.memory.last) = (None, None);
         correlator
     }
 
@@ -291,8 +295,8 @@ impl<'a> Hand<'a> {
         };
         self.note(format!("{}: another way is looked for", failure.text));
         self.memory.closed.push(Closed { way, failure });
-        self.need_selection();
-        Stage::Selecting
+        // A report may have come before anything was read in its session.
+        look::proceed(self)
     }
 }
 

@@ -230,10 +230,12 @@ fn select(hand: &mut Hand<'_>) -> Stage {
 
 /// The choice lacks something. Once DevDetail has been read and is still not enough, nothing more can be learnt.
 pub(super) fn undecided(reasons: Vec<String>, hand: &mut Hand<'_>) -> Stage {
-    if hand.memory.seen.detail || !hand.cx.collect.allows(FactSource::DevDetail) {
-        return hand.finish(Ending::NotApplicable { reasons });
-    }
-    read_detail(hand)
+    if may_read_detail(hand) { read_detail(hand) } else { hand.finish(Ending::NotApplicable { reasons }) }
+}
+
+/// Whether DevDetail may still be read for the choice.
+pub(super) fn may_read_detail(hand: &Hand<'_>) -> bool {
+    !hand.memory.seen.detail && hand.cx.collect.allows(FactSource::DevDetail)
 }
 
 fn read_detail(hand: &mut Hand<'_>) -> Stage {

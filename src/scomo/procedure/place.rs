@@ -2,10 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::goal::{Goal, Reached};
+use super::{
+    errand::Action,
+    goal::{Goal, Reached},
+};
 use crate::{
     model::{id::Correlator, tree::Node},
-    scomo::{inventory::Inventory, object::Place, operation::Operation},
+    scomo::{
+        inventory::Inventory,
+        object::Place,
+        operation::{Operation, Target},
+    },
 };
 
 /// An entry, what is done with it, and what for.
@@ -26,6 +33,9 @@ pub(super) struct Work {
     pub(super) elsewhere: Vec<Place>,
     /// The device came with this entry: it is not to be deleted.
     pub(super) fixed: bool,
+    /// The `Download` entry by which the package came that is now installed from where it lies; taken away at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) leftover: Option<Node>,
     /// The Exec sent last.
     pub(super) exec: Option<Correlator>,
 }
@@ -34,7 +44,8 @@ impl Work {
     pub(super) fn new(place: Place, goal: Goal, operation: Operation, entry: String) -> Self {
         let operations = "Operations".to_owned();
         let elsewhere = Vec::new();
-        Self { place, goal, operation, entry, operations, guessed: false, elsewhere, fixed: false, exec: None }
+        let (guessed, fixed, leftover, exec) = (false, false, None, None);
+        Self { place, goal, operation, entry, operations, guessed, elsewhere, fixed, leftover, exec }
     }
 
     /// The same with the name that the device gives the node above the entry's operations.
@@ -50,9 +61,35 @@ impl Work {
         Self { elsewhere, ..self }
     }
 
+    /// The same, with this `Download` entry to be taken away in the end.
+    pub(super) fn leaving(self, leftover: Option<Node>) -> Self {
+        Self { leftover, ..self }
+    }
+
+    /// Whether the operation only fetches what is to be installed: another one follows.
+    pub(super) fn only_fetches(&self) -> bool {
+        let installs = matches!(&self.goal, Goal::Package { action, .. } if *action != Action::Deliver);
+        installs && self.operation == Operation::Download
+    }
+
+    /// The end that the `Download` entry is to lead to.
+    pub(super) fn fetches_to(&self, action: Action) -> Action {
+        if self.only_fetches() { Action::Deliver } else { action }
+    }
+
+    /// The `Download` entry to be taken away in the end, if there is one and it did not come with the device.
+    pub(super) fn download_entry(&self) -> Option<Node> {
+        let own = (self.operation.target() == Target::Download && !self.fixed).then(|| self.node());
+        own.or_else(|| self.leftover.clone())
+    }
+
     /// What the device's inventory shows once `part`, that of the work's own root, was read.
     pub(super) fn reached(&self, part: &Inventory, whole: &Inventory) -> Reached {
-        match self.goal {
+        match &self.goal {
+            Goal::Package { package, .. } if self.only_fetches() => {
+                let fetched = Goal::Package { package: package.clone(), action: Action::Deliver };
+                if self.goal.reached(whole) == Reached::Yes { Reached::Yes } else { fetched.reached(whole) }
+            }
             // Its components may turn up at another root.
             Goal::Package { .. } => self.goal.reached(whole),
             Goal::Delivered { .. } | Goal::Component { .. } => self.goal.reached(part),

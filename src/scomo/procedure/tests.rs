@@ -9,6 +9,7 @@ mod lost;
 mod operate;
 mod reports;
 mod roots;
+mod steps;
 
 use self::device::Device;
 use super::{
@@ -70,6 +71,8 @@ struct World {
     selected: Option<Selected>,
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
+    /// Once a way is closed, selection must know DevDetail.
+    unsure: bool,
     lacks: Vec<crate::scomo::operation::Operation>,
     report_late: bool,
     question: Option<Question<'static>>,
@@ -98,6 +101,7 @@ impl World {
             read: vec![],
             selected: None,
             never_content: false,
+            unsure: false,
             lacks: vec![],
             report_late: false,
             question: None,
@@ -184,10 +188,15 @@ impl World {
             }
             Effect::Learned(Fact::Detail(_)) => {
                 self.selected = self.selected.take().filter(|_| self.never_content);
+                self.unsure = false;
                 None
             }
             Effect::Learned(Fact::Ui(able)) => {
                 self.ui = Some(able);
+                None
+            }
+            Effect::Learned(Fact::Lacks(operation)) => {
+                self.lacks.push(operation);
                 None
             }
             Effect::Learned(Fact::Inventory { inventory, whole: _ }) => {
@@ -212,6 +221,9 @@ impl World {
     }
 
     fn choose(&self, closed: &[Closed]) -> Selected {
+        if self.unsure && !closed.is_empty() {
+            return Selected::Undecided { reasons: vec!["DevDetail must be known first".to_owned()] };
+        }
         match (closed, self.other_way) {
             ([], _) => Selected::Chosen(Box::new(Chosen { package: package(), way: self.way })),
             ([_, ..], Some(way)) => Selected::Chosen(Box::new(Chosen { package: package(), way })),

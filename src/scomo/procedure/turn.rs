@@ -285,6 +285,8 @@ pub enum Fact {
     Roots(Vec<Instance>),
     /// Whether it can ask its user.
     Ui(bool),
+    /// It does not implement this operation (1411).
+    Lacks(Operation),
 }
 
 /// How a procedure ended.

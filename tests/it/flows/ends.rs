@@ -274,16 +274,47 @@ async fn a_late_report_is_read_from_the_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_rc_1411_a_primitive_that_the_device_lacks_is_avoided_by_the_next_job() {
+async fn t_rc_1411_a_primitive_that_the_device_lacks_gives_way_to_another_in_the_same_job_and_is_avoided_by_the_next() {
     let world = World::with(Database::sqlite(), &forced("Install", "code = 1411")).await;
-    let ended = world.run("first", with(download(HELLO, "install", "auto"), again(3))).await;
-    assert_eq!(ended.outcome(), ("failed", Some(1411)), "{:#}", ended.job());
-    assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&json!(1), &json!("not_retryable")));
-    let ended = world.run("second", download(HELLO, "install", "auto")).await;
+    let ended = world.run("first", download(HELLO, "install", "auto")).await;
     assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(ended.job()["attempt"], 1);
     assert_eq!(world.watch.executed(D1), [(Operation::Install, 1411), (Operation::DownloadInstall, 1200)]);
+    let ended = world.run("second", download(super::SETTINGS, "install", "auto")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(world.watch.executed(D1).len(), 3, "not tried again");
     let reason = world.api.job("second").await["delivery_reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("does not implement Install (1411)"), "{reason}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_rc_1411_ends_the_job_where_the_request_leaves_no_other_way() {
+    let world = World::with(Database::sqlite(), &forced("Install", "code = 1411")).await;
+    let ended = world.run("r", with(download(HELLO, "install", "direct"), again(3))).await;
+    assert_eq!(ended.outcome(), ("failed", Some(1411)), "{:#}", ended.job());
+    assert_eq!((&ended.job()["attempt"], &ended.job()["reason"]), (&json!(1), &json!("not_retryable")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_device_offers_no_combined_operation_the_package_is_fetched_and_then_installed() {
+    let tables = "[device.scomo]\nchildren = \"device\"\noperations = [\"Download\", \"Install\", \"RemovePackage\"]";
+    let world = World::with(Database::sqlite(), &device(1, tables)).await;
+    let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    assert_eq!(world.watch.executed(D1), [(Operation::Download, 1200), (Operation::Install, 1200)]);
+    assert_eq!(world.component(D1, HELLO_SCRIPT), Some(("1.1.0".to_owned(), true)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_combined_operation_that_is_not_implemented_is_done_in_two_steps() {
+    let world = World::with(Database::sqlite(), &forced("DownloadInstall", "code = 1411")).await;
+    let ended = world.run("r", download(HELLO, "install", "alternate")).await;
+    assert_eq!(ended.outcome(), ("succeeded", Some(1200)), "{:#}", ended.job());
+    let operations: Vec<_> = world.watch.executed(D1).into_iter().map(|(operation, _)| operation).collect();
+    assert_eq!(operations, [Operation::DownloadInstall, Operation::Download, Operation::Install]);
     world.end().await;
 }
 

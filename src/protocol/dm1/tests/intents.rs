@@ -75,6 +75,19 @@ fn a_device_without_the_object_has_no_root() {
 }
 
 #[test]
+fn a_device_that_refuses_to_be_looked_at_does_not_say_that_it_lacks_the_object() {
+    for code in [401, 403, 405, 500] {
+        let outcomes = Talk::admitted().run(vec![discover(&["./SCOMO"])], |_: &Command| Reply::code(code));
+        assert_eq!(outcomes, [Outcome::Refused { code }]);
+    }
+    let unlisted = |command: &Command| Reply::code(if target(command) == "." { 403 } else { 404 });
+    assert!(roots(&Talk::admitted().run(vec![discover(&["./SCOMO", "./SCM"])], unlisted)).is_empty(), "404 says so");
+    assert_eq!(Talk::admitted().run(vec![discover(&[])], unlisted), [Outcome::Refused { code: 403 }], "no hint");
+    let listed = |command: &Command| if target(command) == "." { Reply::node("SCOMO/Other") } else { Reply::code(405) };
+    assert_eq!(Talk::admitted().run(vec![discover(&["./SCOMO"])], listed), [Outcome::Refused { code: 405 }]);
+}
+
+#[test]
 fn a_subtree_is_read_at_once_where_the_device_can() {
     let items = [
         item("./SCOMO/Inventory/D/1/ID", "", "app"),

@@ -11,12 +11,15 @@ use crate::{
 };
 
 /// `Get .`, then `?prop=Type` of each child. Where the roots cannot be listed the hints are asked; where the Type cannot be read a
-/// hint counts if its children are those of the object.
+/// hint counts if its children are those of the object. A device that refuses to show either has not said that it has no such object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::protocol::dm1) struct Discover {
     kind: ObjectKind,
     hints: Vec<String>,
     found: Vec<String>,
+    /// The status with which the device refused to show what may be the object.
+    #[serde(default)]
+    refused: Option<u16>,
 }
 
 impl Discover {
@@ -25,7 +28,7 @@ impl Discover {
     const MOST: usize = 256;
 
     pub(super) fn start(kind: ObjectKind, hints: Vec<String>) -> (Self, Vec<Say>) {
-        (Self { kind, hints, found: Vec::new() }, vec![Say::Get(".".to_owned())])
+        (Self { kind, hints, found: Vec::new(), refused: None }, vec![Say::Get(".".to_owned())])
     }
 
     pub(super) fn heard(&mut self, say: &Say, code: u16, found: Vec<Found>, todo: &mut VecDeque<Say>) {
@@ -33,6 +36,9 @@ impl Discover {
         let first = found.into_iter().next().filter(|_| good(code));
         if uri == "." {
             let candidates = self.candidates(first.as_ref());
+            if candidates.is_empty() {
+                self.refuse(code);
+            }
             todo.extend(candidates.into_iter().map(|c| Say::Get(format!("{c}{}", Self::TYPE))));
         } else if let Some(root) = uri.strip_suffix(Self::TYPE) {
             let told = first.and_then(|f| f.data).filter(|t| !t.trim().is_empty());
@@ -43,10 +49,22 @@ impl Discover {
             }
         } else if first.is_some_and(|f| self.looks_right(&f)) {
             self.found.push(uri.to_owned());
+        } else {
+            self.refuse(code);
+        }
+    }
+
+    /// 404 says that there is nothing; any other refusal says nothing.
+    const fn refuse(&mut self, code: u16) {
+        if !good(code) && code != 404 {
+            self.refused = Some(code);
         }
     }
 
     pub(super) fn conclude(&mut self) -> Outcome {
+        if let (true, Some(code)) = (self.found.is_empty(), self.refused) {
+            return Outcome::Refused { code };
+        }
         let names = std::mem::take(&mut self.found);
         Outcome::Found(names.into_iter().map(|name| Instance { kind: self.kind, name }).collect())
     }

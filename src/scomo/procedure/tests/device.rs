@@ -44,6 +44,10 @@ pub(super) struct Device {
     pub(super) running: Option<(Correlator, String)>,
     /// New entries below these names are refused with 405.
     pub(super) no_new: Vec<&'static str>,
+    /// Operations that it answers with 1411, whatever its manner.
+    pub(super) lacking: Vec<Operation>,
+    /// Operation nodes that no entry has and that nobody can add.
+    pub(super) without: Vec<&'static str>,
     /// Components shown with this version.
     pub(super) version: &'static str,
     /// What its user answers; without an answer it cannot ask.
@@ -81,6 +85,8 @@ impl Device {
             ran: 0,
             running: None,
             no_new: vec![],
+            lacking: vec![],
+            without: vec![],
             version: "2.1",
             user: None,
             guards: Guards::Well,
@@ -160,6 +166,9 @@ impl Device {
                 set(&mut self.tree, &format!("{path}/{name}"), child.clone());
             }
         }
+        for name in &self.without {
+            remove(&mut self.tree, &format!("{path}/Operations/{name}"));
+        }
         set(&mut self.tree, &format!("{path}/Status"), Branch::chr("10"));
         Outcome::Written { skipped }
     }
@@ -169,7 +178,7 @@ impl Device {
             return Outcome::Refused { code: 404 };
         }
         assert!(self.running.is_none(), "one operation at a time");
-        match self.manner {
+        match self.manner_of(path) {
             Manner::Refuse(code) => Outcome::Refused { code },
             Manner::Sync(code) => {
                 self.end(path, code);
@@ -191,7 +200,7 @@ impl Device {
     /// Ends the operation under way and tells the report.
     pub(super) fn report(&mut self) -> Option<Input> {
         let (correlator, path) = self.running.take()?;
-        let Manner::Async(code) = self.manner else { return None };
+        let Manner::Async(code) = self.manner_of(&path) else { return None };
         self.end(&path, code);
         let item = ReportItem { code: ResultCode::new(code), identifier: None, target: None };
         Some(Input::Report {
@@ -201,12 +210,17 @@ impl Device {
         })
     }
 
+    fn manner_of(&self, path: &str) -> Manner {
+        match self.manner {
+            Manner::Sync(_) if self.lacking.contains(&operation_of(path)) => Manner::Sync(1411),
+            Manner::Async(_) if self.lacking.contains(&operation_of(path)) => Manner::Async(1411),
+            manner @ (Manner::Sync(_) | Manner::Async(_) | Manner::Refuse(_)) => manner,
+        }
+    }
+
     fn end(&mut self, path: &str, code: u16) {
-        let (entry, kind) = top_of(path);
-        let entry = entry.to_owned();
-        let name = path.rsplit('/').next().unwrap();
-        let target = |o: &&Operation| format!("{:?}", o.target()) == kind && o.is_named(name);
-        let operation = *Operation::ALL.iter().find(target).unwrap();
+        let entry = top_of(path).0.to_owned();
+        let operation = operation_of(path);
         if !ResultCode::new(code).is_ok() {
             let failed = if operation == Operation::Activate { "40" } else { "20" };
             set(&mut self.tree, &format!("{entry}/Status"), Branch::chr(failed));
@@ -288,6 +302,12 @@ fn asks_of(intent: &Intent) -> Option<&str> {
 fn top_of(path: &str) -> (&str, &str) {
     let entry = parent(parent(path));
     (entry, parent(entry).rsplit('/').next().unwrap())
+}
+
+fn operation_of(path: &str) -> Operation {
+    let (kind, name) = (top_of(path).1, path.rsplit('/').next().unwrap());
+    let target = |o: &&Operation| format!("{:?}", o.target()) == kind && o.is_named(name);
+    *Operation::ALL.iter().find(target).unwrap()
 }
 
 fn parent(path: &str) -> &str {
