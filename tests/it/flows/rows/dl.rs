@@ -138,8 +138,8 @@ async fn looked_at(tables: &str, action: &str, sign: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t_dl_6_the_status_of_an_entry_says_how_far_the_device_is() {
     // Status 30, then 50, while it works; 40 once it has everything and does not say so.
-    looked_at("[device.delays]\noperation = \"700ms\"", "install", "the device is downloading").await;
-    looked_at("[device.delays]\ninstall = \"700ms\"", "install", "the device is installing").await;
+    looked_at("[device.delays]\noperation = \"1500ms\"", "install", "the device is downloading").await;
+    looked_at("[device.delays]\ninstall = \"1500ms\"", "install", "the device is installing").await;
     looked_at("[[device.result]]\nsilent = \"done\"", "deliver", "").await;
 }
 

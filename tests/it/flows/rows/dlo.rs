@@ -15,7 +15,7 @@ use crate::{
 use scomo::model::digest::Digest;
 
 /// Long enough to fetch something while the device has not begun.
-const SLOW: &str = "[device.delays]\noperation = \"600ms\"";
+const SLOW: &str = "[device.delays]\noperation = \"1500ms\"";
 
 /// What a URL gives: content type and bytes.
 async fn get(url: &str) -> (String, Vec<u8>) {
@@ -87,7 +87,7 @@ async fn t_dlo_3_a_status_report_is_taken_however_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t_dlo_4_a_status_report_alone_ends_no_job() {
-    let world = watched("[device.delays]\nreport = \"600ms\"").await;
+    let world = watched("[device.delays]\nreport = \"1500ms\"").await;
     world.api.submit("r", &[D1], download(HELLO, "install", "alternate")).await;
     world.watch.until(D1, |event| matches!(event, scomo::sim::Event::Posted { code: 900, taken: true })).await;
     assert_eq!(world.api.job("r").await["state"], "awaiting_report");

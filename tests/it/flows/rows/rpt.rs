@@ -121,7 +121,8 @@ async fn t_rpt_7_a_report_that_comes_again_is_answered_and_changes_nothing() {
     world.fleet.idle().await;
     let operations = world.tree(D1).operations;
     assert_eq!((operations.len(), operations[0].answers.as_slice()), (1, [200, 200].as_slice()));
-    // Nothing was told a second time, late results neither.
+    // Nothing was told a second time, late results neither: events come in order, and a later one has come.
+    assert_eq!(world.run("later", download(HELLO, "install", "direct")).await.outcome(), ("already_done", None));
     let kinds: Vec<Value> = world.api.events("r").await.into_iter().map(|event| event["type"].clone()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "scomo.job.succeeded").count(), 1, "{kinds:?}");
     assert!(!kinds.contains(&json!("scomo.job.late_result")), "{kinds:?}");

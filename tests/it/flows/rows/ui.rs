@@ -183,7 +183,7 @@ async fn a_question_outlives_the_server_that_put_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_while_the_user_is_asked_and_what_the_device_does_all_the_same_is_told_late() {
     for (if_no_ui, done) in [("stop", None), ("proceed", Some(("1.1.0".to_owned(), true)))] {
-        let world = watched("user = \"accept\"\n[device.delays]\nuser = \"700ms\"").await;
+        let world = watched("user = \"accept\"\n[device.delays]\nuser = \"1500ms\"").await;
         world.api.submit("r", &[D1], ask(if_no_ui)).await;
         world.api.until_state("r", "awaiting_user").await;
         world.api.cancel("r").await;
