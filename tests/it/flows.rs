@@ -2,6 +2,7 @@
 //! simulated devices against the whole service. Tests named `f5_4_…` are the flows of that clause.
 
 mod alternate;
+mod cancel;
 mod collect;
 mod command;
 mod direct;
@@ -15,6 +16,7 @@ mod operate;
 mod queue;
 mod refused;
 mod restart;
+mod vanish;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";
