@@ -81,8 +81,8 @@ pub enum Event {
     ReportAwaited,
     /// The session put a question to the user.
     UserAsked {
-        /// How long the device asks, as far as the question says.
-        within: Option<Duration>,
+        /// How long the device asks at the most; zero if the question does not say.
+        within: Duration,
     },
     /// The user answered.
     UserAnswered,

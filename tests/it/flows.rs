@@ -3,6 +3,7 @@
 //! SCOMO sheet's matrix (9.2).
 
 mod alternate;
+mod cancel;
 mod collect;
 mod command;
 mod direct;
@@ -17,6 +18,7 @@ mod queue;
 mod refused;
 mod restart;
 mod rows;
+mod vanish;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";

@@ -422,15 +422,12 @@ fn kept_up(mut job: Moving, flow: &Sessions, now: Timestamp) -> Moving {
     job
 }
 
-/// Whether an intent puts a question to the user, and how long all of its questions may take as far as they say.
-fn asks_user(intent: &Intent) -> Option<Option<Duration>> {
-    let own = |prompt: &Prompt| prompt.options.max_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
+/// How long the questions to the user of an intent may take, as far as they say; nothing if there are none.
+fn asks_user(intent: &Intent) -> Option<Duration> {
+    let own = |prompt: &Prompt| Duration::from_secs(u64::from(prompt.options.max_seconds.unwrap_or(0)));
     match intent {
         Intent::Prompt(prompt) | Intent::Guarded { ask: prompt, .. } => Some(own(prompt)),
-        Intent::Group { members, .. } => members.iter().filter_map(asks_user).reduce(|one, other| match (one, other) {
-            (Some(one), Some(other)) => Some(one.saturating_add(other)),
-            (one, other) => one.or(other),
-        }),
+        Intent::Group { members, .. } => members.iter().filter_map(asks_user).reduce(Duration::saturating_add),
         Intent::Discover { .. }
         | Intent::ReadSubtree { .. }
         | Intent::PutSubtree { .. }

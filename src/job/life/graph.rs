@@ -126,7 +126,7 @@ fn events() -> Vec<Event> {
         Event::Exchanged { exec: true },
         Event::Exchanged { exec: false },
         Event::ReportAwaited,
-        Event::UserAsked { within: None },
+        Event::UserAsked { within: Duration::ZERO },
         Event::UserAnswered,
         Event::SessionEnded { ours: true },
         Event::SessionEnded { ours: false },

@@ -37,10 +37,10 @@ pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
 }
 
 /// The device must have had the time that the question gives, and its answer the time to come, before the question is given up.
-fn patience_with_user(within: Option<Duration>, cx: &Cx<'_>) -> Duration {
+fn patience_with_user(within: Duration, cx: &Cx<'_>) -> Duration {
     const ON_THE_WAY: Duration = Duration::from_mins(1);
     let usual = cx.policy.user;
-    within.map_or(usual, |within| usual.max(within.saturating_add(usual.min(ON_THE_WAY))))
+    usual.max(within.saturating_add(usual.min(ON_THE_WAY)))
 }
 
 /// A step in the making.

@@ -8,7 +8,7 @@ use crate::job::retry::{Failure, FailureClass};
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-const ASKED: Event = Event::UserAsked { within: None };
+const ASKED: Event = Event::UserAsked { within: Duration::ZERO };
 
 const fn mins(n: u64) -> Duration {
     Duration::from_mins(n)
@@ -334,7 +334,7 @@ fn a_question_to_the_user_is_not_waited_for_without_end() {
 
 #[test]
 fn a_device_has_the_time_that_its_question_gives_and_its_answer_the_time_to_come() {
-    let asked = |within| Story::in_session().then([Event::UserAsked { within: Some(within) }]);
+    let asked = |within| Story::in_session().then([Event::UserAsked { within }]);
     assert_eq!(asked(mins(1)).due(), (Errand::TimeOut, 15), "never less than the usual patience");
     assert_eq!(asked(mins(15)).due(), (Errand::TimeOut, 16));
     let long = asked(mins(120));

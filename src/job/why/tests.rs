@@ -137,7 +137,7 @@ fn awaiting_a_report() {
 
 #[test]
 fn awaiting_the_user() {
-    assert_snapshot!(told(&step(at_work(Notify::Auto), [Event::UserAsked { within: None }], START), &around(START)), @"awaiting_user: The device is asking its user. Next at 2023-11-14T22:28:20Z: the question is given up, and with it the session");
+    assert_snapshot!(told(&step(at_work(Notify::Auto), [Event::UserAsked { within: std::time::Duration::ZERO }], START), &around(START)), @"awaiting_user: The device is asking its user. Next at 2023-11-14T22:28:20Z: the question is given up, and with it the session");
 }
 
 #[test]

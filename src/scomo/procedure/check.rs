@@ -27,7 +27,12 @@ pub(super) enum Reading {
     /// The Status of a `Download` entry.
     Status,
     /// The inventory; what the entry under `Download` said before.
-    Inventory { download: Option<DownloadStatus> },
+    Inventory {
+        download: Option<DownloadStatus>,
+        /// The device did not let its Status be read.
+        #[serde(default)]
+        hidden: bool,
+    },
 }
 
 /// What the tree says.
@@ -47,7 +52,7 @@ pub(super) fn begin(work: Box<Work>, accepted: bool, hand: &mut Hand<'_>) -> Sta
             hand.ask(Intent::ReadSubtree { at: work.node().child("Status") });
             Stage::Checking { work, accepted, reading: Reading::Status }
         }
-        Target::Delivered | Target::Deployed => read_inventory(work, accepted, None, hand),
+        Target::Delivered | Target::Deployed => read_inventory(work, accepted, (None, false), hand),
     }
 }
 
@@ -69,12 +74,16 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
                 hand.memory.status = Some(status.text().to_owned());
                 wait(work, true, hand)
             }
-            status => read_inventory(work, accepted, status, hand),
+            status => {
+                let hidden = !matches!(outcome, Outcome::Read(_) | Outcome::Missing);
+                read_inventory(work, accepted, (status, hidden), hand)
+            }
         },
-        Reading::Inventory { download } => {
+        Reading::Inventory { download, hidden } => {
             let signs = if let Outcome::Read(tree) = outcome {
                 let (part, whole) = hand.renew(&work.place, tree);
-                Signs { known: whole.clone(), ..signs(&work, &part, work.reached(&part, &whole), download) }
+                let signs = signs(&work, &part, work.reached(&part, &whole), download);
+                Signs { present: signs.present || hidden, known: whole, ..signs }
             } else {
                 blind(download)
             };
@@ -83,9 +92,14 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
     }
 }
 
-fn read_inventory(work: Box<Work>, accepted: bool, download: Option<DownloadStatus>, hand: &mut Hand<'_>) -> Stage {
+fn read_inventory(
+    work: Box<Work>,
+    accepted: bool,
+    (download, hidden): (Option<DownloadStatus>, bool),
+    hand: &mut Hand<'_>,
+) -> Stage {
     hand.ask(Intent::ReadSubtree { at: work.place.inventory() });
-    Stage::Checking { work, accepted, reading: Reading::Inventory { download } }
+    Stage::Checking { work, accepted, reading: Reading::Inventory { download, hidden } }
 }
 
 fn decide(work: Box<Work>, accepted: bool, signs: &Signs, hand: &mut Hand<'_>) -> Stage {
@@ -104,6 +118,8 @@ fn decide(work: Box<Work>, accepted: bool, signs: &Signs, hand: &mut Hand<'_>) -
         (Reached::No | Reached::Unknown, Phase::Failed { .. }) => {
             fail_silent(format!("the device sent no report, and its tree says: {}", signs.text), hand)
         }
+        // A status that says nothing may be that of an operation under way: it has its time before it is sent again.
+        (Reached::No, Phase::Unknown) if !accepted && signs.present && !hand.cx.report_late => wait(work, false, hand),
         (Reached::No, Phase::Idle | Phase::Unknown) if !accepted => again(work, signs.present, hand),
         (Reached::No, Phase::Idle | Phase::Unknown) if hand.cx.report_late => {
             fail_silent("the device took the operation on, but neither reported nor shows a result".to_owned(), hand)

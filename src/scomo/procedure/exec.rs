@@ -46,10 +46,10 @@ pub(super) fn listed(mut work: Box<Work>, whole: bool, outcome: &Outcome, hand: 
 
 /// Sends the Exec under a fresh correlator.
 pub(super) fn execute(mut work: Box<Work>, offered: &[String], hand: &mut Hand<'_>) -> Stage {
-    let names = || offered.iter().map(String::as_str);
-    let named = work.operation.among(names());
+    let listed = || offered.iter().map(String::as_str);
+    let named = work.operation.among(listed());
     let takes = named.is_some() && !hand.cx.lacks.contains(&work.operation);
-    if !takes && deliver::in_two(&work, hand) && Operation::Download.among(names()).is_some() {
+    if !takes && deliver::in_two(&work, hand) && Operation::Download.among(listed()).is_some() {
         hand.note(format!(
             "the device does not offer {}: the package is fetched, then installed",
             work.operation.node_name()

@@ -71,8 +71,8 @@ struct World {
     selected: Option<Selected>,
     /// Selection stays undecided even when DevDetail has been read.
     never_content: bool,
-    /// Once a way is closed, selection must know DevDetail.
-    unsure: bool,
+    /// What selection says once a way is closed, until DevDetail has been read.
+    unsure: Option<Selected>,
     lacks: Vec<crate::scomo::operation::Operation>,
     report_late: bool,
     question: Option<Question<'static>>,
@@ -101,7 +101,7 @@ impl World {
             read: vec![],
             selected: None,
             never_content: false,
-            unsure: false,
+            unsure: None,
             lacks: vec![],
             report_late: false,
             question: None,
@@ -188,7 +188,7 @@ impl World {
             }
             Effect::Learned(Fact::Detail(_)) => {
                 self.selected = self.selected.take().filter(|_| self.never_content);
-                self.unsure = false;
+                self.unsure = None;
                 None
             }
             Effect::Learned(Fact::Ui(able)) => {
@@ -221,8 +221,8 @@ impl World {
     }
 
     fn choose(&self, closed: &[Closed]) -> Selected {
-        if self.unsure && !closed.is_empty() {
-            return Selected::Undecided { reasons: vec!["DevDetail must be known first".to_owned()] };
+        if let Some(unsure) = self.unsure.clone().filter(|_| !closed.is_empty()) {
+            return unsure;
         }
         match (closed, self.other_way) {
             ([], _) => Selected::Chosen(Box::new(Chosen { package: package(), way: self.way })),

@@ -117,6 +117,27 @@ fn two_sessions_lost_one_after_the_other_are_made_up_for() {
 }
 
 #[test]
+fn an_operation_whose_status_says_nothing_is_given_its_time_before_it_is_sent_again() {
+    let mut world = world(&download(Action::Install), ALTERNATE, Manner::Async(1200));
+    for n in 1..=MOST_ASKS {
+        world.loss = Some(Loss::After(n));
+        assert_eq!(world.session([]), None, "{n}");
+        if world.device.running.is_some() {
+            break;
+        }
+    }
+    assert_eq!(world.execs(), 1);
+    world.loss = None;
+    let entry = crate::scomo::object::entry_name(PKG_ID, &[]);
+    world.device.set(&format!("Download/{entry}/Status"), "35");
+    assert_eq!(world.session([]), None);
+    assert_eq!(world.execs(), 1, "it runs, under a status of the vendor's own");
+    let report = world.device.report();
+    assert!(matches!(world.session(report), Some(Ending::Succeeded { .. })), "{:?}", world.ending);
+    assert_eq!((world.execs(), world.device.ran), (1, 1));
+}
+
+#[test]
 fn bytes_that_were_half_sent_are_not_trusted() {
     let mut world = world(&download(Action::Deliver), Way::Direct, Manner::Sync(1200));
     // discover, inventory, entry, bytes

@@ -12,7 +12,7 @@ use crate::{
         outcome::ResultCode,
         procedure::{
             errand::{Action, Way},
-            turn::{Ending, FailureClass},
+            turn::{Ending, FailureClass, Selected},
         },
     },
 };
@@ -30,7 +30,8 @@ fn what_the_other_way_depends_on_is_read_before_the_job_is_given_up() {
     let mut device = Device::new(Manner::Sync(1200));
     device.lacking = vec![Operation::DownloadInstall, Operation::Download];
     let mut world = World::new(device, download(Action::Install));
-    (world.way, world.other_way, world.unsure) = (ALTERNATE, Some(Way::Direct), true);
+    (world.way, world.other_way) = (ALTERNATE, Some(Way::Direct));
+    world.unsure = Some(Selected::Undecided { reasons: vec!["DevDetail must be known first".to_owned()] });
     let ending = sessions(&mut world);
     assert!(is_done(&ending), "{ending:?} {:?}", world.notes);
 }
