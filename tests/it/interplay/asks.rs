@@ -108,7 +108,8 @@ async fn a_request_that_meets_another_job_is_queued_and_taken_up_after_it() {
 #[tokio::test]
 async fn a_request_whose_message_ends_the_job_in_hand_is_taken_up_in_that_message() {
     let stage = ready().await;
-    let other = stage.ask("r", &json!({ "kind": "command", "commands": [{ "do": "get", "uri": "./A" }] })).await;
+    let list = json!({ "kind": "command", "commands": [{ "do": "get", "uri": "./A" }], "retry": { "limit": 0 } });
+    let other = stage.ask("r", &list).await;
     let mut asked = stage.open("1", "").await;
     let answer = loop {
         let reply = super::stage::read(&stage.refuse_with(&asked, &alert(90, USER, "", "")).await);

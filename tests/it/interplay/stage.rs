@@ -316,11 +316,11 @@ pub(super) fn report(correlator: &str, code: u16) -> String {
     )
 }
 
-/// The device's answer to a message: everything in it is refused with 405.
+/// The device's answer to a message: nothing of what it asks for is there (404).
 fn refusal(asked: &Message, more: &str) -> String {
     let (session, number) = (&asked.header.session_id, &asked.header.msg_id);
     let all = [("0", "SyncHdr", 200)].into_iter();
-    let all = all.chain(commands(asked).into_iter().map(|c| (c.cmd_id(), c.name(), 405)));
+    let all = all.chain(commands(asked).into_iter().map(|c| (c.cmd_id(), c.name(), 404)));
     let status = |(at, (reference, name, code))| {
         format!(
             "<Status><CmdID>{}</CmdID><MsgRef>{number}</MsgRef><CmdRef>{reference}</CmdRef><Cmd>{name}</Cmd>\
