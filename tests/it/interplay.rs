@@ -57,7 +57,7 @@ async fn a_device_that_was_slower_than_our_patience_goes_on() {
     stage.db.clock.forward(LONG);
     stage.work_off().await;
     stage.refuse_to_the_end(asked).await;
-    assert_eq!(stage.state(&job).await, "failed");
+    assert_eq!(stage.state(&job).await, "not_applicable");
 }
 
 #[tokio::test]
@@ -117,7 +117,10 @@ async fn a_session_takes_up_all_that_is_ready_and_nothing_that_rests() {
     let asked = stage.open("1", "").await;
     assert_eq!(stage.state(&one).await, "in_session");
     stage.refuse_to_the_end(asked).await;
-    assert_eq!((stage.state(&one).await, stage.state(&other).await), ("failed".to_owned(), "failed".to_owned()));
+    assert_eq!(
+        (stage.state(&one).await, stage.state(&other).await),
+        ("not_applicable".to_owned(), "not_applicable".to_owned())
+    );
     assert_eq!(stage.state(&resting).await, "waiting");
 }
 
@@ -198,8 +201,8 @@ async fn a_success_that_comes_beside_another_job_lets_its_own_go_on_after_that()
         ("in_session".to_owned(), "waiting".to_owned())
     );
     stage.refuse_to_the_end(asked).await;
-    assert_eq!(stage.state(&other).await, "failed");
-    assert_eq!(stage.state(&resting).await, "failed", "it was taken up in the same session");
+    assert_eq!(stage.state(&other).await, "not_applicable");
+    assert_eq!(stage.state(&resting).await, "not_applicable", "it was taken up in the same session");
 }
 
 /// Puts a correlator into a job's memory, as if it had sent an Exec.

@@ -51,7 +51,7 @@ async fn t_ci_1_a_user_request_is_work_of_this_session_and_answered_200() {
     let request = stage.store.request(job.request).await.unwrap().unwrap();
     assert_eq!(request.request_id.as_str(), events[1]["data"]["request_id"]);
     stage.refuse_to_the_end(answer).await;
-    assert_eq!(stage.told().await[3..], ["scomo.job.failed"]);
+    assert_eq!(stage.told().await[3..], ["scomo.job.not_applicable"]);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_request_that_meets_another_job_is_queued_and_taken_up_after_it() {
     stage.refuse_to_the_end(answer).await;
     assert_eq!(
         (stage.state(&other).await, stage.state(&asked).await),
-        ("failed".to_owned(), "failed".to_owned()),
+        ("not_applicable".to_owned(), "not_applicable".to_owned()),
         "both were worked on in this session"
     );
 }
