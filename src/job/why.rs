@@ -170,7 +170,7 @@ fn ended(over: &Over) -> String {
     if let Some(reason) = over.reason {
         text = format!("{text} {}", reason.meaning());
     }
-    if over.result.text.is_empty() { text } else { format!("{text} ({})", over.result.text) }
+    if over.result.text.is_empty() { text } else { format!("{}: {}.", text.trim_end_matches('.'), over.result.text) }
 }
 
 /// When the device was last seen, as the end of a sentence.

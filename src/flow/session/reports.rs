@@ -144,7 +144,7 @@ impl Desk<'_> {
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
             for effect in effects {
-                if let Effect::Note(text) = effect {
+                if let Effect::Note(text) | Effect::Heard(text) = effect {
                     job.note(self.now, text);
                 }
             }

@@ -257,6 +257,7 @@ impl Desk<'_> {
                     }
                     Effect::Learned(fact) => self.learn(fact),
                     Effect::Note(text) => self.note(text),
+                    Effect::Heard(text) => self.heard(text),
                     Effect::AwaitReport { exec: _ } => self.life(life::Event::ReportAwaited),
                     Effect::Finished(ending) => self.finish(ending)?,
                 }

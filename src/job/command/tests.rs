@@ -68,7 +68,7 @@ impl World {
                 Effect::Ask(ask) => self.asks.push((ask.id, ask.intent)),
                 Effect::AwaitReport { .. } => self.awaited += 1,
                 Effect::Finished(ending) => self.ending = Some(ending),
-                Effect::Note(_) => {}
+                Effect::Note(_) | Effect::Heard(_) => {}
                 Effect::Need(_) | Effect::Learned(_) => panic!("a list wants no such thing"),
             }
         }

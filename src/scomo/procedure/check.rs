@@ -70,7 +70,7 @@ pub(super) fn read(work: Box<Work>, accepted: bool, reading: Reading, outcome: &
     match reading {
         Reading::Status => match exec::download_status(outcome) {
             Some(status) if status.phase() == Phase::Progressing => {
-                hand.note(format!("the device is {}", status.text()));
+                hand.heard(format!("the device is {}", status.text()));
                 hand.memory.status = Some(status.text().to_owned());
                 wait(work, true, hand)
             }
@@ -112,7 +112,7 @@ fn decide(work: Box<Work>, accepted: bool, signs: &Signs, hand: &mut Hand<'_>) -
             exec::done(work, code, true, &signs.known, hand)
         }
         (Reached::No | Reached::Unknown, Phase::Progressing) => {
-            hand.note(format!("the device is {}", signs.text));
+            hand.heard(format!("the device is {}", signs.text));
             wait(work, true, hand)
         }
         (Reached::No | Reached::Unknown, Phase::Failed { .. }) => {

@@ -74,7 +74,7 @@ pub(super) fn answered(work: Box<Work>, after: &After, outcome: &Outcome, hand: 
     let Outcome::Answered(answer) = outcome else { return hand.setback(outcome, "ask its user") };
     hand.learned(Fact::Ui(true));
     if *answer == Answer::Yes {
-        hand.note("the device's user agreed");
+        hand.heard("the device's user agreed");
         return go_on(work, after, hand);
     }
     no(answer, hand)

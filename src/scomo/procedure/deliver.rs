@@ -238,7 +238,7 @@ pub(super) fn install_fetched(work: &Work, inventory: &Inventory, hand: &mut Han
     let (Some(entry), Some(operation)) = (inventory.package(&pkg_id).filter(usable), installing(*action)) else {
         return check::fail_silent(format!("the device does not show {pkg_id}, which it was to fetch"), hand);
     };
-    hand.note(format!("the device has fetched {pkg_id}: it is installed from there"));
+    hand.heard(format!("the device has fetched {pkg_id}: it is installed from there"));
     (hand.memory.distrusted, hand.memory.sent) = (None, true);
     let place = place_of(inventory, &entry.root);
     let next = Work::new(place, work.goal.clone(), operation, entry.node.clone()).leaving(work.download_entry());

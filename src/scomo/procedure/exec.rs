@@ -87,6 +87,7 @@ pub(super) fn executed(work: Box<Work>, outcome: &Outcome, hand: &mut Hand<'_>) 
     // It ran: whoever had to agree has agreed.
     hand.memory.user.agreed |= matches!(outcome, Outcome::Pending | Outcome::Done { .. });
     if let Outcome::Pending = outcome {
+        hand.heard(format!("the device took on {}", work.operation.node_name()));
         hand.await_report(work.exec.as_ref());
         return Stage::Waiting { work, accepted: true };
     }
@@ -157,7 +158,7 @@ fn unreadable(stage: Stage, hand: &mut Hand<'_>) -> Stage {
     }
     match stage.sent() {
         Ok((work, _)) => {
-            hand.note("the device sent a report without a readable result");
+            hand.heard("the device sent a report without a readable result");
             hand.go_live();
             check::begin(work, true, hand)
         }
@@ -227,7 +228,7 @@ pub(super) fn confirmed(work: Box<Work>, code: Option<ResultCode>, outcome: &Out
         (reached, known) = (work.reached(&part, &whole), whole);
     }
     if reached != Reached::Yes {
-        hand.note("the device reported success, but its inventory does not show it");
+        hand.heard("the device reported success, but its inventory does not show it");
     }
     done(work, code, reached == Reached::Yes, &known, hand)
 }
@@ -273,7 +274,7 @@ pub(super) fn may_tidy(
 /// Whatever came of the deletion, the work is done; that the entry is gone already or cannot go is normal (SCOMO sheet 3.5).
 pub(super) fn tidied(code: Option<ResultCode>, confirmed: bool, outcome: &Outcome, hand: &mut Hand<'_>) -> Stage {
     if let Outcome::Refused { code } = outcome {
-        hand.note(format!("the device keeps its Download entry (status {code})"));
+        hand.heard(format!("the device keeps its Download entry (status {code})"));
     }
     hand.finish(Ending::Succeeded { code, confirmed })
 }

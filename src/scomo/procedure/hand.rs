@@ -234,6 +234,11 @@ impl<'a> Hand<'a> {
         self.effects.push(Effect::Note(text.into()));
     }
 
+    /// What the device said or showed of itself.
+    pub(super) fn heard(&mut self, text: impl Into<String>) {
+        self.effects.push(Effect::Heard(text.into()));
+    }
+
     pub(super) fn await_report(&mut self, exec: Option<&Correlator>) {
         self.effects.extend(exec.map(|exec| Effect::AwaitReport { exec: exec.clone() }));
     }

@@ -203,7 +203,7 @@ impl World {
                 self.inventory = Some(inventory);
                 None
             }
-            Effect::Note(text) => {
+            Effect::Note(text) | Effect::Heard(text) => {
                 self.notes.push(text);
                 None
             }

@@ -221,6 +221,8 @@ pub enum Effect {
     Learned(Fact),
     /// A line for the job's history.
     Note(String),
+    /// The same, of what the device itself said or showed.
+    Heard(String),
     /// The device works on the Exec with this correlator and will report; the session may end. Comes again when a later session
     /// finds the report still outstanding: the time by which it is overdue counts from the first.
     AwaitReport {
