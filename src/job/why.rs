@@ -170,7 +170,9 @@ fn ended(over: &Over) -> String {
     if let Some(reason) = over.reason {
         text = format!("{text} {}", reason.meaning());
     }
-    if over.result.text.is_empty() { text } else { format!("{}: {}.", text.trim_end_matches('.'), over.result.text) }
+    let told = &over.result.text;
+    let is_said = text.to_lowercase().contains(&told.to_lowercase());
+    if is_said { text } else { format!("{}: {told}.", text.trim_end_matches('.')) }
 }
 
 /// When the device was last seen, as the end of a sentence.

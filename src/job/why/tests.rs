@@ -147,7 +147,7 @@ fn over() {
     let cancelled = step(at_work(Notify::Auto), [Event::Cancel], START);
     assert_snapshot!(told(&cancelled, &around(START)), @"cancelled: It has ended: cancelled. The request or the job was cancelled. Someone asked for it: what was written to the device may stay there; nothing was started.");
     let expired = step(at_work(Notify::Auto), [Event::Due], after("25h"));
-    assert_snapshot!(told(&expired, &around(after("25h"))), @"expired: It has ended: expired. The deadline passed before an operation was started on the device. The deadline passed. (the deadline passed before an operation was started on the device)");
+    assert_snapshot!(told(&expired, &around(after("25h"))), @"expired: It has ended: expired. The deadline passed before an operation was started on the device. The deadline passed.");
 }
 
 #[test]
