@@ -11,6 +11,7 @@
 
 #[macro_use]
 mod conn;
+pub mod dead;
 pub mod device;
 pub mod due;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod json;
 mod open;
 pub mod package;
 pub mod page;
+pub mod relay;
 pub mod request;
 pub mod scene;
 pub mod seal;

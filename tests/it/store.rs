@@ -1,9 +1,11 @@
 //! The store's conformance suite: what every database must do.
 
 mod commit;
+mod dead;
 mod due;
 mod events;
 mod lists;
+mod relay;
 pub(crate) mod rows;
 mod scene;
 mod schema;
