@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the work failed, 2 usage, 3 unreachable, 4 refused.
 
 mod client;
+mod dead;
 mod decode;
 mod demo;
 mod device;
@@ -67,6 +68,9 @@ enum Command {
     /// See or stop one device's share of a request
     #[command(subcommand)]
     Job(job::Command),
+    /// See what came from the bus and was refused, hand it in again, or drop it
+    #[command(subcommand)]
+    Dead(dead::Command),
     /// Keep the records of devices
     #[command(subcommand)]
     Device(device::Command),
@@ -106,6 +110,7 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Decode(decode) => decode.run(output),
         Command::Request(request) => request.run(output).await,
         Command::Job(job) => job.run(output).await,
+        Command::Dead(dead) => dead.run(output).await,
         Command::Device(device) => device.run(output).await,
         Command::Package(package) => package.run(output).await,
         Command::Select(select) => select.run(output).await,

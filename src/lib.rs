@@ -69,7 +69,9 @@ pub mod job {
 pub mod contract {
     pub mod accept;
     pub mod class;
+    pub mod control;
     pub mod device;
+    pub mod envelope;
     pub mod event;
     pub mod problem;
     pub mod request;

@@ -1,7 +1,15 @@
 //! Step 1: a batch of messages becomes verdicts. A request is stored with its jobs and its event before it is answered; a repeat
 //! gets the same answer and has no second effect; what cannot be taken is refused with every fault and its place.
+//!
+//! HTTP hands in one message at a time, the broker as many as wait ([`Consumer`]).
+
+mod consume;
+mod refuse;
 
 use std::{collections::BTreeMap, sync::Arc};
+
+pub use consume::Consumer;
+pub use refuse::Revived;
 
 use crate::{
     contract::{
@@ -10,6 +18,7 @@ use crate::{
         request::{Request, Work},
     },
     infra::{
+        broker::Pressure,
         catalogue::Catalogue,
         driver::Poke,
         jobs::begin,
@@ -49,6 +58,8 @@ pub struct Intake {
     pub due: Poke,
     /// Wakes the relay.
     pub told: Poke,
+    /// While it is high, nothing is taken.
+    pub pressure: Pressure,
 }
 
 /// A message as it came.
@@ -108,6 +119,9 @@ enum Trouble {
 impl Intake {
     /// Takes a batch; the verdicts stand in its order. What is accepted is stored when this returns.
     pub async fn take(&self, batch: Vec<Incoming>) -> Vec<Verdict> {
+        if self.pressure.is_high() {
+            return batch.iter().map(|_| self.counted(Verdict::Unavailable)).collect();
+        }
         let mut mint = (self.mint)();
         let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
         let (mut places, mut ready) = (Vec::new(), Vec::new());
@@ -129,11 +143,7 @@ impl Intake {
         }
         self.due.poke();
         self.told.poke();
-        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Unavailable)).collect();
-        for verdict in &verdicts {
-            self.count(verdict);
-        }
-        verdicts
+        verdicts.into_iter().map(|verdict| self.counted(verdict.unwrap_or(Verdict::Unavailable))).collect()
     }
 
     /// Reads a message and makes its writes; the inner error is the answer of an earlier time.
@@ -233,14 +243,15 @@ impl Intake {
         }
     }
 
-    fn count(&self, verdict: &Verdict) {
-        self.metrics.request(match verdict {
+    fn counted(&self, verdict: Verdict) -> Verdict {
+        self.metrics.request(match &verdict {
             Verdict::Accepted(receipt) if receipt.repeated => "repeated",
             Verdict::Accepted(_) => "accepted",
             Verdict::Refused(problem) if problem.code == Code::RequestConflict => "conflict",
             Verdict::Refused(_) => "refused",
             Verdict::Unavailable => "unavailable",
         });
+        verdict
     }
 }
 

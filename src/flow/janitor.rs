@@ -54,6 +54,9 @@ pub struct Retention {
     /// Events after they were published.
     #[serde(with = "span")]
     pub events: Duration,
+    /// Messages of the bus after they were refused.
+    #[serde(with = "span")]
+    pub dead_letters: Duration,
 }
 
 /// How often things are cleared away, and how many at a time.
@@ -131,6 +134,7 @@ async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
         ("sessions", store.prune_sessions(before(keep.sessions), BATCH).await),
         ("grants", store.prune_grants(before(keep.grants), BATCH).await),
         ("events", store.prune_events(before(keep.events), BATCH).await),
+        ("dead letters", store.prune_dead_letters(before(keep.dead_letters), BATCH).await),
     ];
     let full = |(what, result)| match result {
         Ok(count) => count == u64::from(BATCH),

@@ -1,6 +1,7 @@
 //! A job on its way through a commit: its row and value, moved by events of its life, and the writes that follow from that.
 
 pub mod begin;
+pub mod hand;
 
 use crate::{
     contract::event::{Data, Event as Told, JobData, JobFacts},

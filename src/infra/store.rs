@@ -12,6 +12,7 @@
 #[macro_use]
 mod conn;
 mod batch;
+pub mod dead;
 pub mod device;
 pub mod due;
 pub mod error;
@@ -23,6 +24,7 @@ mod loads;
 mod open;
 pub mod package;
 pub mod page;
+pub mod relay;
 pub mod request;
 pub mod scene;
 pub mod seal;

@@ -87,6 +87,8 @@ minted! {
     EventId;
     /// The row of a download grant; its secret name in the URL is random and separate.
     GrantId;
+    /// A message of the bus that was refused.
+    DeadLetterId;
 }
 
 macro_rules! named {

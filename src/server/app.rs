@@ -23,18 +23,19 @@ use crate::{
     contract::{accept::Defaults, class::Classes},
     flow::{
         delivery::Delivery,
-        intake::Intake,
+        intake::{Consumer, Intake},
         janitor::{self, Completer, Retention},
-        report,
+        report::Relay,
         session::{self, Sessions},
         wake::Wake,
     },
     infra::{
-        broker::Broker,
+        broker::{Broker, Pressure},
         catalogue::Catalogue,
         courier::{self, Webhook},
         depot::{Depot, Loaded},
         driver::{self, Driver, Poke},
+        jobs::hand::Hand,
         store::{self, Keys, Store},
         system::{SystemClock, SystemMint},
         telemetry::{Metrics, chain},
@@ -87,6 +88,8 @@ struct Shared {
     policy: Policy,
     due: Poke,
     told: Poke,
+    broker: Broker,
+    pressure: Pressure,
 }
 
 struct Doors {
@@ -111,7 +114,7 @@ impl App {
         let (tasks, stop, readiness) = (TaskTracker::new(), CancellationToken::new(), Readiness::default());
         let store = shared.store.clone();
         shared.run_errands(&tasks, &stop)?;
-        tasks.spawn(pulse(store.clone(), readiness.clone(), stop.clone()));
+        tasks.spawn(pulse(store.clone(), shared.broker.clone(), readiness.clone(), stop.clone()));
         let probes = shared.probes(doors.ops, readiness.clone());
         shared.open([doors.device, doors.admin], device, &tasks, &stop);
         readiness.enter(Phase::Ready);
@@ -152,6 +155,7 @@ impl Shared {
         let keys = Keys::choose(&settings.secrets.keys, &settings.database)?;
         let store = Store::open(&settings.database, keys, Arc::clone(&clock)).await?;
         let depot = Depot::open(&settings.depot)?;
+        let broker = Broker::open(&settings.bus, store.clone())?;
         let catalogue = Catalogue::default();
         log(&catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await?);
         Ok(Self {
@@ -165,6 +169,8 @@ impl Shared {
             metrics: Metrics::default(),
             due: Poke::default(),
             told: Poke::default(),
+            broker,
+            pressure: Pressure::default(),
         })
     }
 
@@ -183,8 +189,12 @@ impl Shared {
         };
         let completer =
             Completer { store: self.store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
-        let keep = Retention { sessions: KEEP_SESSIONS, grants: KEEP_GRANTS, events: self.settings.retention.events };
-        let broker = Broker::open(self.store.clone());
+        let keep = Retention {
+            sessions: KEEP_SESSIONS,
+            grants: KEEP_GRANTS,
+            events: self.settings.retention.events,
+            dead_letters: self.settings.retention.dead_letters,
+        };
         let driver = |poke: &Poke| Driver {
             store: self.store.clone(),
             clock: Arc::clone(&self.clock),
@@ -194,9 +204,47 @@ impl Shared {
         };
         tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
         tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
-        tasks.spawn(report::relay(broker, self.store.clone(), self.metrics.clone(), self.told.clone(), stop.clone()));
+        self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(self.store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
+    }
+
+    /// Starts what tells events, and what takes requests from a broker.
+    fn run_bus(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let relay = Relay {
+            broker: self.broker.clone(),
+            store: self.store.clone(),
+            high_water: self.settings.bus.outbox_high_water,
+            pressure: self.pressure.clone(),
+            keep: self.settings.retention.events,
+            clock: Arc::clone(&self.clock),
+            mint,
+            metrics: self.metrics.clone(),
+            poke: self.told.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(relay.run());
+        if let Some(amqp) = self.broker.amqp() {
+            let consumer = Consumer {
+                intake: self.intake(),
+                hand: self.hand(),
+                amqp: Arc::clone(amqp),
+                tenant: Tenant::default(),
+                stop: stop.clone(),
+            };
+            tasks.spawn(consumer.run());
+        }
+    }
+
+    fn hand(&self) -> Hand {
+        Hand {
+            store: self.store.clone(),
+            policy: Arc::new(self.policy.clone()),
+            clock: Arc::clone(&self.clock),
+            mint,
+            due: self.due.clone(),
+            told: self.told.clone(),
+        }
     }
 
     /// What the admin and the ops listener grant their peers.
@@ -240,7 +288,7 @@ impl Shared {
         let api = Api {
             store: self.store.clone(),
             intake: self.intake(),
-            policy: Arc::new(self.policy.clone()),
+            hand: self.hand(),
             classes: Arc::clone(&self.classes),
             clock: Arc::clone(&self.clock),
             stop: stop.clone(),
@@ -292,6 +340,7 @@ impl Shared {
             metrics: self.metrics.clone(),
             due: self.due.clone(),
             told: self.told.clone(),
+            pressure: self.pressure.clone(),
         }
     }
 }
@@ -301,10 +350,13 @@ fn mint() -> Box<dyn Mint> {
 }
 
 /// Looks after what the service depends on, for `/readyz` and the log.
-async fn pulse(store: Store, readiness: Readiness, stop: CancellationToken) {
+async fn pulse(store: Store, broker: Broker, readiness: Readiness, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let health = store.ping().await.map_or_else(|error| down(&error), |()| Health::Up);
         readiness.saw("database", health);
+        if let Some(amqp) = broker.amqp() {
+            readiness.saw("bus", if amqp.is_up() { Health::Up } else { Health::Down });
+        }
         tokio::select! {
             () = tokio::time::sleep(PULSE) => {}
             () = stop.cancelled() => {}

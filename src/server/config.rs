@@ -22,13 +22,12 @@ use serde::Deserialize;
 
 pub use check::{Complaint, Complaints};
 pub use section::{
-    Admin, AuthMode, Bus, BusUrl, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash,
-    Webhook,
+    Admin, AuthMode, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash, Webhook,
 };
 
 use crate::{
     contract::class::Classes,
-    infra::{depot, store, telemetry},
+    infra::{broker, depot, store, telemetry},
     model::secret::Secret,
 };
 use source::Environment;
@@ -43,7 +42,7 @@ pub struct Settings {
     /// Where state is kept.
     pub database: store::Settings,
     /// Where requests come from and events go to.
-    pub bus: Bus,
+    pub bus: broker::Settings,
     /// Where payloads lie.
     pub depot: depot::Settings,
     /// The listener that devices speak to.

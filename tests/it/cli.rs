@@ -18,7 +18,7 @@ use serde_json::Value;
 
 /// How a command ended, and what it printed.
 #[derive(Debug)]
-struct Ran {
+pub(crate) struct Ran {
     code: i32,
     out: String,
     err: String,
@@ -34,7 +34,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     Ran::of(program(arguments).output().unwrap())
 }
 
@@ -55,13 +55,13 @@ impl Ran {
     }
 
     /// What was printed for machines: one line.
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.out.lines().count(), 1, "{self:?}");
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// It ended so, and said all of this.
-    fn ended(&self, code: i32, said: &[&str]) -> &Self {
+    pub(crate) fn ended(&self, code: i32, said: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{self:?}");
         let text = format!("{}{}", self.out, self.err);
         for words in said {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod bus;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod cli;

@@ -2,9 +2,11 @@
 
 mod batch;
 mod commit;
+mod dead;
 mod due;
 mod events;
 mod lists;
+mod relay;
 pub(crate) mod rows;
 mod scene;
 mod schema;

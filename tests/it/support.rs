@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
 pub(crate) mod api;
+pub(crate) mod broker;
+pub(crate) mod cable;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod gate;

@@ -79,7 +79,8 @@ impl<'u> Batch<'u> {
             | Write::DeviceDelete { .. }
             | Write::RequestInsert(_)
             | Write::RequestComplete { .. }
-            | Write::PackagePut(_) => self.before.push(write),
+            | Write::PackagePut(_)
+            | Write::DeadInsert(_) => self.before.push(write),
             Write::SessionInsert(row) => self.fresh_sessions.push(row),
             Write::SessionPut(row) => self.sessions.push(row),
             Write::SessionsClose { device, except } => self.closed.push((*device, *except)),

@@ -199,6 +199,9 @@ pub enum Conflict {
     /// Another job is active on the device.
     #[error("another job is active on the device")]
     DeviceBusy,
+    /// The same message was refused before, and its dead letter is still there.
+    #[error("the message was refused before")]
+    DeadAlready,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]
     LeaseLost {

@@ -73,6 +73,13 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the database can be written to. Nothing is changed.
+    pub async fn can_write(&self) -> Result<(), Error> {
+        let mut tx = self.core.inner.begin().await?;
+        execute!(&mut tx.conn(), schema::TOUCH)?;
+        tx.rollback().await.map_err(Error::database("schema.touch"))
+    }
+
     async fn check_age(&self) -> Result<(), Error> {
         const THIS: &str = env!("CARGO_PKG_VERSION");
         let (oldest,): (String,) = read!(fetch_one, self.core, schema::SERVES, (String,))?;

@@ -10,6 +10,7 @@ use crate::model::{
 use super::{
     Conflict, Core, Error,
     conn::Conn,
+    dead::{self, DeadLetterRow},
     device::{self, DeviceRow, InventoryRow, ToldInventory},
     due::{self, Again, Due, Earliest, Lease},
     event::{self, EventRow},
@@ -104,6 +105,8 @@ pub enum Write {
     },
     /// Stores a package, in place of what was stored of that id and version.
     PackagePut(PackageRow),
+    /// Keeps a message that was refused. [`Conflict::DeadAlready`]
+    DeadInsert(DeadLetterRow),
     /// Tells an event, once the unit is committed.
     EventInsert(EventRow),
     /// Plans work. With [`Again::Earlier`] it is planned after the unit's other writes.
@@ -236,6 +239,7 @@ impl Core {
             Write::GrantsRevoke { job } => grant::revoke(conn, *job).await,
             Write::GrantNote { id, fetched, status } => grant::note(conn, *id, *fetched, status.as_deref()).await,
             Write::PackagePut(row) => package::put(conn, row).await,
+            Write::DeadInsert(row) => dead::insert(conn, row).await,
             Write::EventInsert(row) => event::insert(conn, row).await,
             Write::DuePut { due, again } => due::put(conn, due, *again).await,
             Write::DueDone(lease) => due::finish(conn, lease).await,

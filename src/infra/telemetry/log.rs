@@ -46,7 +46,8 @@ pub enum TelemetryError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up logging for this process, once. A bare level is the service's own; whatever it is built on stays at `warn`.
+/// Sets up logging for this process, once. A bare level is the service's own; whatever it is built on stays at `warn`, and the AMQP
+/// client, whose warnings show whole messages, at `error`.
 ///
 /// # Errors
 /// If the filter cannot be read, or logging was set up before.
@@ -68,7 +69,7 @@ pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
 
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let bare = level.trim().parse::<tracing::Level>().is_ok() || level.trim().eq_ignore_ascii_case("off");
-    let text = if bare { format!("warn,scomo={}", level.trim()) } else { level.to_owned() };
+    let text = if bare { format!("warn,lapin=error,scomo={}", level.trim()) } else { level.to_owned() };
     EnvFilter::try_new(text).map_err(|source| TelemetryError::Filter { level: level.to_owned(), source })
 }
 
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_bare_level_is_the_services_own() {
-        assert_eq!(filter("debug").unwrap().to_string(), "scomo=debug,warn");
+        assert_eq!(filter("debug").unwrap().to_string(), "scomo=debug,lapin=error,warn");
         assert_eq!(filter("error,scomo::flow=trace").unwrap().to_string(), "scomo::flow=trace,error");
     }
 

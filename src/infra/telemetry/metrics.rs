@@ -29,6 +29,9 @@ pub struct Metrics {
     downloaded: Counter,
     connections: Family<Listener, Gauge>,
     outbox_depth: Gauge,
+    bus_blocked: Gauge,
+    intake_paused: Gauge,
+    dead_letters: Counter,
     due_lag: Gauge<f64, AtomicU64>,
 }
 
@@ -69,7 +72,8 @@ impl Metrics {
         self.notifications.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Events were handed to the bus: `confirmed` or `refused`.
+    /// Events were handed to the bus: `published` on the embedded one; `confirmed`, `returned`, `refused`, `expired` on a broker;
+    /// `failed` counts attempts that told nothing.
     pub fn events_relayed(&self, outcome: &'static str, count: u64) {
         self.events_relayed.get_or_create(&Outcome { outcome }).inc_by(count);
     }
@@ -90,6 +94,21 @@ impl Metrics {
     /// How many events wait for the bus.
     pub fn outbox_depth(&self, events: i64) {
         self.outbox_depth.set(events);
+    }
+
+    /// Whether the broker takes no messages for now.
+    pub fn bus_blocked(&self, blocked: bool) {
+        self.bus_blocked.set(i64::from(blocked));
+    }
+
+    /// Whether nothing is taken from the broker, because the database does not answer or too many events wait.
+    pub fn intake_paused(&self, paused: bool) {
+        self.intake_paused.set(i64::from(paused));
+    }
+
+    /// A message of the bus was refused and kept.
+    pub fn dead_letter(&self) {
+        self.dead_letters.inc();
     }
 
     /// How long the oldest due errand has waited.
@@ -132,6 +151,11 @@ impl Metrics {
         );
         all.register("connections", "Open connections by listener", self.connections.clone());
         all.register("outbox_depth", "Events that wait for the bus", self.outbox_depth.clone());
+        let blocked = "1 while the broker takes no messages, for it is short of memory or disk";
+        all.register("bus_blocked", blocked, self.bus_blocked.clone());
+        let paused = "1 while no request is taken from the broker";
+        all.register("intake_paused", paused, self.intake_paused.clone());
+        all.register("dead_letters", "Messages of the bus that were refused", self.dead_letters.clone());
         all.register_with_unit("due_lag", "Age of the oldest due errand", Unit::Seconds, self.due_lag.clone());
         all
     }

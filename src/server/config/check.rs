@@ -31,6 +31,7 @@ impl Settings {
         let mut found = Vec::new();
         self.check_doors(&mut found);
         self.check_spans(&mut found);
+        self.check_bus(&mut found);
         if found.is_empty() { Ok(()) } else { Err(Complaints(found)) }
     }
 
@@ -71,6 +72,34 @@ impl Settings {
         }
     }
 
+    fn check_bus(&self, found: &mut Vec<Complaint>) {
+        /// The longest name that AMQP carries, in bytes.
+        const LONGEST: usize = 255;
+        let mut complain = |key, what: &str| found.push(Complaint { key, what: what.to_owned() });
+        for (key, name) in [
+            ("bus.exchange", &self.bus.exchange),
+            ("bus.queue", &self.bus.queue),
+            ("bus.dead_queue", &self.bus.dead_queue),
+            ("bus.events_exchange", &self.bus.events_exchange),
+        ] {
+            if name.is_empty() || name.len() > LONGEST {
+                complain(key, "a name of 1 to 255 bytes is needed");
+            }
+        }
+        if self.bus.exchange == self.bus.events_exchange {
+            complain("bus.events_exchange", "must be another than bus.exchange");
+        }
+        if self.bus.queue == self.bus.dead_queue {
+            complain("bus.dead_queue", "must be another than bus.queue: what was refused would come in again");
+        }
+        if self.bus.prefetch == 0 || self.bus.outbox_high_water == 0 {
+            complain("bus.prefetch", "bus.prefetch and bus.outbox_high_water must be at least 1");
+        }
+        if self.bus.heartbeat < Duration::from_secs(1) {
+            complain("bus.heartbeat", "must be at least one second");
+        }
+    }
+
     fn check_spans(&self, found: &mut Vec<Complaint>) {
         let mut complain = |key, what: String| found.push(Complaint { key, what });
         let positive = [
@@ -84,6 +113,7 @@ impl Settings {
             ("job.patience.report", self.job.patience.report),
             ("webhook.timeout", self.webhook.timeout),
             ("retention.events", self.retention.events),
+            ("retention.dead_letters", self.retention.dead_letters),
             ("limits.request_timeout", self.limits.request_timeout),
         ];
         for (key, span) in positive {

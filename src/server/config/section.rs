@@ -11,32 +11,6 @@ use crate::{
     wire::syncml,
 };
 
-/// `[bus]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bus {
-    /// Which bus.
-    pub url: BusUrl,
-}
-
-/// Which bus carries requests and events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BusUrl {
-    /// The one inside this process: requests by HTTP, events from the API.
-    Embedded,
-}
-
-impl<'de> Deserialize<'de> for BusUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.split(':').next().unwrap_or_default() {
-            "embedded" if text == "embedded:" => Ok(Self::Embedded),
-            "amqp" | "amqps" => Err(de::Error::custom("this version has no AMQP bus yet; use `embedded:`")),
-            _ => Err(de::Error::custom(format!("{text:?} is not a bus; use `embedded:`"))),
-        }
-    }
-}
-
 /// `[device]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -223,6 +197,9 @@ pub struct Retention {
     /// How long events can be read.
     #[serde(with = "span")]
     pub events: Duration,
+    /// How long messages of the bus are kept that were refused.
+    #[serde(with = "span")]
+    pub dead_letters: Duration,
     /// How many inventories of a device are kept, each time that one differed from the last.
     pub inventories: u32,
 }

@@ -13,7 +13,7 @@ use super::LoadError;
 const PREFIX: &str = "SCOMO__";
 
 /// The settings whose value may be read from a file that a variable ending in `_FILE` names.
-const SECRETS: [&[&str]; 2] = [&["database", "url"], &["webhook", "signing_key"]];
+const SECRETS: [&[&str]; 3] = [&["database", "url"], &["bus", "url"], &["webhook", "signing_key"]];
 
 /// The variables of the environment that are settings, each as its path of keys.
 #[derive(Debug)]

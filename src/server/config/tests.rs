@@ -108,7 +108,7 @@ fn a_wrong_value_is_named_with_its_key() {
         ("SCOMO__JOB__DEFAULT_DEADLINE", "soon", "SCOMO__JOB__DEFAULT_DEADLINE"),
         ("SCOMO__DEVICE__CONNECTIONS", "many", "SCOMO__DEVICE__CONNECTIONS"),
         ("SCOMO__DEVICE__LISTEN", "localhost", "SCOMO__DEVICE__LISTEN"),
-        ("SCOMO__BUS__URL", "amqp://broker", "no AMQP bus yet"),
+        ("SCOMO__BUS__URL", "kafka://broker", "amqps://"),
         ("SCOMO__ADMIN__TOKENS", "[{ name = 'x', hash = 'md5:0', roles = ['read'] }]", "sha256sum"),
     ] {
         let refused = from_environment(&[(name, text)]).unwrap_err().to_string();
@@ -150,11 +150,19 @@ fn what_does_not_fit_together_is_told_at_once() {
         ("SCOMO__RETENTION__EVENTS", "0s"),
         ("SCOMO__RETENTION__INVENTORIES", "0"),
         ("SCOMO__DEVICE__PATHS", "[\"dm\"]"),
+        ("SCOMO__BUS__DEAD_QUEUE", "scomo.requests"),
     ]);
     let LoadError::Unfit(Complaints(found)) = refused.unwrap_err() else { panic!("another error") };
     let keys: Vec<&str> = found.iter().map(|complaint| complaint.key).collect();
     assert_eq!(
         keys,
-        ["admin.tokens", "device.paths", "job.default_deadline", "retention.events", "retention.inventories"]
+        [
+            "admin.tokens",
+            "device.paths",
+            "job.default_deadline",
+            "retention.events",
+            "retention.inventories",
+            "bus.dead_queue"
+        ]
     );
 }

@@ -1,5 +1,6 @@
 //! The API of operators and of the systems that hand in requests: a file per noun, a function per verb.
 
+mod dead;
 mod devices;
 mod events;
 mod jobs;
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get, patch, post},
+    routing::{MethodRouter, delete, get, patch, post},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +23,15 @@ use super::{
     with_problems,
 };
 use crate::{
-    contract::{class::Classes, problem::Code},
+    contract::{
+        class::Classes,
+        problem::{Code, Problem},
+    },
     flow::intake::Intake,
-    infra::store::{self, CommitError, Store},
-    job::life::Policy,
+    infra::{
+        jobs::hand::{Hand, Unmoved},
+        store::{self, CommitError, Store},
+    },
     model::clock::{Clock, Timestamp},
     server::config::Role,
 };
@@ -37,8 +43,8 @@ pub struct Api {
     pub store: Store,
     /// Takes requests in.
     pub intake: Intake,
-    /// The installation's patience with jobs.
-    pub policy: Arc<Policy>,
+    /// Moves jobs by hand.
+    pub hand: Hand,
     /// The device classes that records may name.
     pub classes: Arc<Classes>,
     /// The time.
@@ -69,6 +75,9 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/jobs/{id}", read(get(jobs::show)))
         .route("/jobs/{id}/why", read(get(jobs::why)))
         .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
+        .route("/dead", read(get(dead::list)))
+        .route("/dead/{id}", read(get(dead::show)).merge(operate(delete(dead::drop))))
+        .route("/dead/{id}/requeue", operate(post(dead::requeue)))
         .route("/devices", read(get(devices::list)).merge(operate(post(devices::add))))
         .route("/devices/{id}", read(get(devices::show)).merge(operate(patch(devices::change).delete(devices::remove))))
         .route("/devices/{id}/inventory", read(get(devices::inventories)))
@@ -85,6 +94,16 @@ impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
         let passing = matches!(error, store::Error::Database { .. });
         Self::failed(if passing { Code::Unavailable } else { Code::Internal }, &error)
+    }
+}
+
+impl From<Unmoved> for Refusal {
+    fn from(error: Unmoved) -> Self {
+        match error {
+            Unmoved::Store(error) => error.into(),
+            Unmoved::Commit(error) => error.into(),
+            busy @ Unmoved::Busy(_) => Problem::new(Code::Unavailable, busy.to_string()).into(),
+        }
     }
 }
 

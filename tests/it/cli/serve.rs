@@ -23,7 +23,7 @@ fn a_wrong_setting_is_named_with_its_source() {
         ("[devise]\n", &["devise", "my.toml"]),
         ("[device]\nconnections = \"many\"\n", &["device.connections", "my.toml"]),
         ("[job]\ndefault_deadline = \"soon\"\n", &["job.default_deadline", "my.toml"]),
-        ("[bus]\nurl = \"amqp://broker\"\n", &["bus.url", "no AMQP bus yet"]),
+        ("[bus]\nurl = \"kafka://broker\"\n", &["bus.url", "amqps://"]),
         ("[admin]\nlisten = \"0.0.0.0:0\"\n", &["admin.auth", "tokens"]),
         ("[[device_class]]\nname = \"a\"\nmatch = \"dev.man ==\"\n", &["match"]),
         ("[[device_class]]\nname = \"a\"\n[device_class.dm]\ncolour = 1\n", &["colour"]),

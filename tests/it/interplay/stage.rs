@@ -98,6 +98,7 @@ impl Stage {
             mint,
             metrics: metrics.clone(),
             due: Poke::default(),
+            pressure: scomo::infra::broker::Pressure::default(),
             told: Poke::default(),
         };
         let courier = courier::Settings { timeout: Duration::from_secs(1) };

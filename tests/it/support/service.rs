@@ -16,6 +16,7 @@ use scomo::server::{
     config::{LoadError, Settings},
 };
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 use url::Url;
 
@@ -25,7 +26,7 @@ const QUIET: &str = "[log]\nlevel = \"error\"\n";
 /// A running service; what it made is removed with it.
 pub(crate) struct Service {
     pub(crate) app: App,
-    _dir: TempDir,
+    dir: TempDir,
     http: reqwest::Client,
 }
 
@@ -54,7 +55,7 @@ impl Service {
     pub(crate) async fn serving(packages: &Path, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let app = App::start(settings(dir.path(), packages, more)).await.unwrap();
-        Self { app, _dir: dir, http: client() }
+        Self { app, dir, http: client() }
     }
 
     pub(crate) fn admin(&self) -> String {
@@ -110,6 +111,14 @@ impl Service {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("{path} never became what was wanted: {}", self.get(path).await.text);
+    }
+
+    /// Runs one statement behind the service's back.
+    pub(crate) async fn raw(&self, statement: &str) {
+        let file = format!("sqlite://{}", self.dir.path().join("scomo.db").display());
+        let mut connection = SqliteConnection::connect(&file).await.unwrap();
+        connection.execute(AssertSqlSafe(statement)).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) async fn stop(self) {

@@ -1,12 +1,14 @@
 //! Statements for PostgreSQL.
 
 pub(in crate::infra::store) mod batch;
+pub(in crate::infra::store) mod dead;
 pub(in crate::infra::store) mod device;
 pub(in crate::infra::store) mod due;
 pub(in crate::infra::store) mod event;
 pub(in crate::infra::store) mod grant;
 pub(in crate::infra::store) mod job;
 pub(in crate::infra::store) mod package;
+pub(in crate::infra::store) mod relay;
 pub(in crate::infra::store) mod request;
 pub(in crate::infra::store) mod scene;
 pub(in crate::infra::store) mod schema;

@@ -4,7 +4,6 @@ mod view;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tracing::info;
 
 use super::{
     Api,
@@ -13,16 +12,12 @@ use super::{
 };
 use crate::{
     contract::problem::{Code, Fault, Problem},
-    infra::{
-        jobs::Moving,
-        store::{
-            Conflict, Cursor, Page, Unit,
-            job::{JobFilter, JobRow},
-        },
-        system::SystemMint,
+    infra::store::{
+        Cursor, Page,
+        job::{JobFilter, JobRow},
     },
     job::{
-        life::{Event, Outcome, StateName},
+        life::{Outcome, StateName},
         why::{self, Around, Why},
     },
     model::id::{DeviceId, JobId},
@@ -34,8 +29,6 @@ use crate::{
 
 pub(super) use view::{JobDetail, JobView};
 
-/// How often a change is tried that others keep overtaking.
-const ATTEMPTS: usize = 10;
 /// How far into a device's queue is looked for the job that holds it.
 const MOST_QUEUED: u32 = 256;
 
@@ -117,17 +110,12 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<JobDetail>, Refusal> {
     let row = find(&api, &caller, &id).await?;
-    stop(&api, &caller, row.clone()).await?;
+    api.hand.cancel(row, &caller.name, "asked to cancel it").await?;
     let row = find(&api, &caller, &id).await?;
     if row.state != StateName::Over(Outcome::Cancelled).to_string() && row.finished_at.is_some() {
         return Err(Problem::new(Code::AlreadyOver, format!("the job has ended before: {}", row.state)).into());
     }
     Ok(Json(JobDetail::of(&row)?))
-}
-
-/// Cancels a job that was read; says whether it was still alive.
-pub(super) async fn stop(api: &Api, caller: &Caller, row: JobRow) -> Result<bool, Refusal> {
-    end(api, caller, row, "asked to cancel it").await
 }
 
 /// Cancels the jobs of a device that was removed.
@@ -139,50 +127,9 @@ pub(super) async fn orphaned(api: &Api, caller: &Caller, device_norm: &str) -> R
         let Some(last) = rows.last() else { return Ok(()) };
         page = Page::after(Cursor { at: last.created_at, key: last.id.uuid() }, Page::MOST);
         for row in rows.into_iter().filter(|row| row.finished_at.is_none()) {
-            end(api, caller, row, "removed its device").await?;
+            api.hand.cancel(row, &caller.name, "removed its device").await?;
         }
     }
-}
-
-async fn end(api: &Api, caller: &Caller, row: JobRow, why: &str) -> Result<bool, Refusal> {
-    let note = format!("{} {why}", caller.name);
-    let moved = advance(api, row, &note, Event::Cancel).await?;
-    if let Some(id) = moved {
-        info!(job.id = %id, by = caller.name, "Cancelled job {id}");
-    }
-    Ok(moved.is_some())
-}
-
-/// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
-async fn advance(api: &Api, row: JobRow, note: &str, event: Event) -> Result<Option<JobId>, Refusal> {
-    let (id, mut row) = (row.id, Some(row));
-    for _ in 0..ATTEMPTS {
-        let read = match row.take() {
-            Some(row) => Some(row),
-            None => api.store.job(id).await?,
-        };
-        let Some(read) = read else { return Ok(None) };
-        let mut job = Moving::of(read)?;
-        if job.is_over() {
-            return Ok(None);
-        }
-        let now = api.now();
-        let mut unit = Unit::new("job.advance", &job.row().device_id.normalised());
-        job.note(now, note);
-        job.step(event.clone(), now, &api.policy, false, &mut SystemMint::new());
-        unit.writes = job.writes(now, None)?;
-        match api.store.commit(unit).await {
-            Ok(_) => {
-                api.intake.due.poke();
-                api.intake.told.poke();
-                return Ok(Some(id));
-            }
-            // A session or an errand was quicker: decide again on what it left.
-            Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
-            Err(other) => return Err(other.into()),
-        }
-    }
-    Err(Problem::new(Code::Unavailable, format!("the job {id} is busy; try again")).into())
 }
 
 async fn find(api: &Api, caller: &Caller, id: &str) -> Result<JobRow, Refusal> {

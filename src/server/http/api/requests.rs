@@ -3,15 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Api,
-    jobs::{self, JobView},
-    page::next,
-};
+use super::{Api, jobs::JobView, page::next};
 use crate::{
     contract::problem::{Code, Problem},
     flow::intake::{Incoming, Verdict},
@@ -28,9 +23,6 @@ use crate::{
 
 /// Jobs that are shown with their request.
 const SHOWN: u32 = 100;
-
-/// Jobs that are cancelled at the same time; their commits meet in few transactions.
-const TOGETHER: usize = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,20 +114,7 @@ pub(super) async fn cancel(
     Path((source, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, Refusal> {
     let row = find(&api, &caller, &source, &id).await?;
-    let filter = JobFilter { request: Some(row.key), ..JobFilter::default() };
-    let mut page = Page::first(Page::MOST);
-    let mut cancelled = 0;
-    loop {
-        let jobs = api.store.jobs(&caller.tenant, filter, page).await?;
-        let last = jobs.last().map(|job| Cursor { at: job.created_at, key: job.id.uuid() });
-        let live = jobs.into_iter().filter(|job| job.finished_at.is_none());
-        let stopped = stream::iter(live).map(|job| jobs::stop(&api, &caller, job)).buffer_unordered(TOGETHER);
-        cancelled += stopped.try_fold(0, async |sum, alive| Ok(sum + u64::from(alive))).await?;
-        match last {
-            Some(last) => page = Page::after(last, Page::MOST),
-            None => break,
-        }
-    }
+    let cancelled = api.hand.cancel_request(&caller.tenant, row.key, &caller.name).await?;
     let row = find(&api, &caller, &source, &id).await?;
     Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
 }

@@ -1,3 +1,3 @@
 //! The schema itself.
 
-pub(in crate::infra::store) use crate::infra::store::sql::pg::schema::SERVES;
+pub(in crate::infra::store) use crate::infra::store::sql::pg::schema::{SERVES, TOUCH};

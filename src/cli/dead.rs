@@ -1,0 +1,112 @@
+//! `scomo dead`: list, show, requeue, drop.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{Client, Connection, Failure, Output, output::Column};
+
+/// What to do with messages of the bus that were refused.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List refused messages, the newest first
+    #[command(after_help = "Example:\n  scomo dead list --limit 10")]
+    List(List),
+    /// Show one refused message: what it was, and why it was refused
+    #[command(after_help = "Example:\n  scomo dead show 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Show(Name),
+    /// Hand one in again, for example after an upgrade
+    #[command(after_help = "Example:\n  scomo dead requeue 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Requeue(Name),
+    /// Forget one
+    #[command(after_help = "Example:\n  scomo dead drop 0190b4c2-7a4e-7c3a-9b1f-2f6f0e3c1d55")]
+    Drop(Name),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only what comes behind this cursor, which the page before named
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// Its id, as `scomo dead list` and the `message_id` in the dead queue show it
+    id: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const COLUMNS: [Column; 5] = [
+    ("ID", "/id"),
+    ("REFUSED", "/refused_at"),
+    ("MESSAGE", "/message_id"),
+    ("CODE", "/problem/code"),
+    ("WHY", "/problem/detail"),
+];
+
+impl Command {
+    pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::List(list) => list.run(output).await,
+            Self::Show(name) => name.show(output).await,
+            Self::Requeue(name) => name.requeue(output).await,
+            Self::Drop(name) => name.forget(output).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let after = self.after.map(|after| ("after", after));
+        let query: Vec<_> = after.into_iter().chain([("limit", self.limit.to_string())]).collect();
+        let dead = Client::new(self.connection)?.get(&["dead"], &query).await?;
+        output.list(&dead, "dead", &COLUMNS, "No dead letters.")?;
+        match dead.get("next").and_then(Value::as_str) {
+            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Name {
+    async fn show(self, output: Output) -> Result<(), Failure> {
+        let dead = Client::new(self.connection)?.get(&["dead", &self.id], &[]).await?;
+        output.record(
+            &dead,
+            &[
+                ("id", "/id"),
+                ("refused", "/refused_at"),
+                ("kind", "/kind"),
+                ("message", "/message_id"),
+                ("source", "/source"),
+                ("bytes", "/size"),
+                ("code", "/problem/code"),
+                ("why", "/problem/detail"),
+                ("headers", "/headers"),
+                ("body", "/body"),
+                ("base64", "/body_base64"),
+            ],
+        )
+    }
+
+    async fn requeue(self, output: Output) -> Result<(), Failure> {
+        let client = Client::new(self.connection)?;
+        let taken = client.post(&["dead", &self.id, "requeue"], b"{}".to_vec()).await?;
+        output.record(&taken, &[("request", "/request_id"), ("source", "/source"), ("jobs", "/jobs")])
+    }
+
+    async fn forget(self, output: Output) -> Result<(), Failure> {
+        Client::new(self.connection)?.delete(&["dead", &self.id]).await?;
+        if output.json() {
+            output.value(&serde_json::json!({ "id": self.id }))
+        } else {
+            output.line(&format!("{} is forgotten.", self.id))
+        }
+    }
+}

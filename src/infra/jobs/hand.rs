@@ -1,0 +1,127 @@
+//! Jobs that are moved from outside of sessions and errands: by hand, over the API or the bus.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::Moving;
+use crate::{
+    infra::{
+        driver::Poke,
+        store::{
+            self, CommitError, Conflict, Cursor, Page, Store, Unit,
+            job::{JobFilter, JobRow},
+        },
+    },
+    job::life::{Event, Policy},
+    model::{
+        clock::{Clock, Mint},
+        id::{JobId, RequestKey, Tenant},
+    },
+};
+
+/// How often a change is tried that others keep overtaking.
+const ATTEMPTS: usize = 10;
+/// Jobs that are moved at the same time; their commits meet in few transactions.
+const TOGETHER: usize = 64;
+
+/// Moves jobs by hand.
+#[derive(Clone)]
+pub struct Hand {
+    /// State.
+    pub store: Store,
+    /// The installation's patience.
+    pub policy: Arc<Policy>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, one for each change.
+    pub mint: fn() -> Box<dyn Mint>,
+    /// Wakes those who work off due rows.
+    pub due: Poke,
+    /// Wakes the relay.
+    pub told: Poke,
+}
+
+/// Why a job was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmoved {
+    /// It could not be read.
+    #[error("the database is out of reach")]
+    Store(#[from] store::Error),
+    /// The change could not be written.
+    #[error("the change of a job could not be written")]
+    Commit(#[from] CommitError),
+    /// Others moved it each time.
+    #[error("the job {0} is busy; try again")]
+    Busy(JobId),
+}
+
+impl Hand {
+    /// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
+    ///
+    /// # Errors
+    /// [`Unmoved`]
+    pub async fn advance(&self, row: JobRow, note: &str, event: Event) -> Result<Option<JobId>, Unmoved> {
+        let (id, mut row) = (row.id, Some(row));
+        for _ in 0..ATTEMPTS {
+            let read = match row.take() {
+                Some(row) => Some(row),
+                None => self.store.job(id).await?,
+            };
+            let Some(read) = read else { return Ok(None) };
+            let mut job = Moving::of(read)?;
+            if job.is_over() {
+                return Ok(None);
+            }
+            let now = self.clock.now();
+            let mut unit = Unit::new("job.advance", &job.row().device_id.normalised());
+            job.note(now, note);
+            job.step(event.clone(), now, &self.policy, false, (self.mint)().as_mut());
+            unit.writes = job.writes(now, None)?;
+            match self.store.commit(unit).await {
+                Ok(_) => {
+                    self.due.poke();
+                    self.told.poke();
+                    return Ok(Some(id));
+                }
+                // A session or an errand was quicker: decide again on what it left.
+                Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(Unmoved::Busy(id))
+    }
+
+    /// Cancels a job that was read, at the wish of `by`; says whether it was still alive.
+    ///
+    /// # Errors
+    /// [`Unmoved`]
+    pub async fn cancel(&self, row: JobRow, by: &str, why: &str) -> Result<bool, Unmoved> {
+        let moved = self.advance(row, &format!("{by} {why}"), Event::Cancel).await?;
+        if let Some(id) = moved {
+            tracing::info!(job.id = %id, by, "Cancelled job {id}");
+        }
+        Ok(moved.is_some())
+    }
+
+    /// Cancels what of a request has not ended, and says how many jobs that were.
+    ///
+    /// # Errors
+    /// [`Unmoved`]; some may be cancelled then.
+    pub async fn cancel_request(&self, tenant: &Tenant, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
+        let filter = JobFilter { request: Some(request), ..JobFilter::default() };
+        let mut page = Page::first(Page::MOST);
+        let mut cancelled = 0;
+        loop {
+            let jobs = self.store.jobs(tenant, filter, page).await?;
+            let Some(last) = jobs.last().map(|job| Cursor { at: job.created_at, key: job.id.uuid() }) else {
+                return Ok(cancelled);
+            };
+            let live = jobs.into_iter().filter(|job| job.finished_at.is_none());
+            let stopped = stream::iter(live).map(|job| self.cancel(job, by, "asked to cancel it"));
+            let stopped = stopped.buffer_unordered(TOGETHER);
+            cancelled += stopped.try_fold(0, async |sum, alive| Ok(sum + u64::from(alive))).await?;
+            page = Page::after(last, Page::MOST);
+        }
+    }
+}
