@@ -1,7 +1,6 @@
 //! `scomo dead`: list, show, requeue, drop.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use super::{Client, Connection, Failure, Output, output::Column};
 
@@ -66,11 +65,7 @@ impl List {
         let after = self.after.map(|after| ("after", after));
         let query: Vec<_> = after.into_iter().chain([("limit", self.limit.to_string())]).collect();
         let dead = Client::new(self.connection)?.get(&["dead"], &query).await?;
-        output.list(&dead, "dead", &COLUMNS, "No dead letters.")?;
-        match dead.get("next").and_then(Value::as_str) {
-            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
-            Some(_) | None => Ok(()),
-        }
+        output.list(&dead, "dead", &COLUMNS, "No dead letters.")
     }
 }
 

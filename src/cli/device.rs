@@ -211,11 +211,7 @@ impl List {
             ("MODEL", "/dev_info/mod"),
             ("TAGS", "/tags"),
         ];
-        output.list(&devices, "devices", &columns, "No devices.")?;
-        match devices.get("next").and_then(Value::as_str) {
-            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
-            Some(_) | None => Ok(()),
-        }
+        output.list(&devices, "devices", &columns, "No devices.")
     }
 }
 

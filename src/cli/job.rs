@@ -100,11 +100,7 @@ impl List {
         ];
         let query: Vec<_> = wished.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let jobs = Client::new(self.connection)?.get(&["jobs"], &query).await?;
-        output.list(&jobs, "jobs", &COLUMNS, "No jobs.")?;
-        match jobs.get("next").and_then(Value::as_str) {
-            Some(next) if !output.json() => output.line(&format!("More: --after {next}")),
-            Some(_) | None => Ok(()),
-        }
+        output.list(&jobs, "jobs", &COLUMNS, "No jobs.")
     }
 }
 

@@ -55,7 +55,8 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Prints a list as it came for machines, or as a table of `columns` with `empty` if there is nothing in it.
+    /// Prints a list as it came for machines, or as a table of `columns` with `empty` if there is nothing in it, and how to ask for
+    /// the page behind it.
     ///
     /// # Errors
     /// If the output is closed or full.
@@ -64,7 +65,14 @@ impl Output {
             return self.value(answer);
         }
         let rows = answer.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        if rows.is_empty() { self.line(empty) } else { self.line(&table(rows, columns)) }
+        if rows.is_empty() {
+            return self.line(empty);
+        }
+        self.line(&table(rows, columns))?;
+        match answer.get("next").and_then(Value::as_str) {
+            Some(next) => self.line(&format!("More: --after {next}")),
+            None => Ok(()),
+        }
     }
 
     /// Prints one thing as it came for machines, or as a name and a value a line; members that are absent are left out.

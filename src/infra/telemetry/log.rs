@@ -46,8 +46,9 @@ pub enum TelemetryError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up logging for this process, once. A bare level is the service's own; whatever it is built on stays at `warn`, and the AMQP
-/// client, whose warnings show whole messages, at `error`.
+/// Sets up logging for this process, once. A bare level is the service's own; whatever it is built on stays at `warn`. The AMQP
+/// client is silent: its warnings show whole messages, it tells errors where a connection is closed in good order, and whatever
+/// fails it is told in the service's own words by those who use it.
 ///
 /// # Errors
 /// If the filter cannot be read, or logging was set up before.
@@ -69,7 +70,7 @@ pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
 
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let bare = level.trim().parse::<tracing::Level>().is_ok() || level.trim().eq_ignore_ascii_case("off");
-    let text = if bare { format!("warn,lapin=error,scomo={}", level.trim()) } else { level.to_owned() };
+    let text = if bare { format!("warn,lapin=off,scomo={}", level.trim()) } else { level.to_owned() };
     EnvFilter::try_new(text).map_err(|source| TelemetryError::Filter { level: level.to_owned(), source })
 }
 
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_bare_level_is_the_services_own() {
-        assert_eq!(filter("debug").unwrap().to_string(), "scomo=debug,lapin=error,warn");
+        assert_eq!(filter("debug").unwrap().to_string(), "scomo=debug,lapin=off,warn");
         assert_eq!(filter("error,scomo::flow=trace").unwrap().to_string(), "scomo::flow=trace,error");
     }
 
