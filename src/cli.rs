@@ -12,6 +12,7 @@ mod job;
 mod migrate;
 mod output;
 mod package;
+mod paging;
 mod progress;
 mod request;
 mod select;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Client, Connection, Failure, Output, output::Column};
+use super::{Client, Connection, Failure, Output, output::Column, paging::Paging};
 
 /// What to do with messages of the bus that were refused.
 #[derive(Debug, Subcommand)]
@@ -23,12 +23,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Only what comes behind this cursor, which the page before named
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
 }
@@ -62,9 +58,7 @@ impl Command {
 
 impl List {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let after = self.after.map(|after| ("after", after));
-        let query: Vec<_> = after.into_iter().chain([("limit", self.limit.to_string())]).collect();
-        let dead = Client::new(self.connection)?.get(&["dead"], &query).await?;
+        let dead = Client::new(self.connection)?.get(&["dead"], &self.paging.query()).await?;
         output.list(&dead, "dead", &COLUMNS, "No dead letters.")
     }
 }

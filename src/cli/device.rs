@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::{Client, Connection, Failure, Output, output::Column};
+use super::{Client, Connection, Failure, Output, output::Column, paging::Paging};
 
 /// What to do with device records.
 #[derive(Debug, Subcommand)]
@@ -74,12 +74,8 @@ enum Scheme {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Only what comes behind this cursor, which the page before named
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
 }
@@ -201,9 +197,7 @@ fn holdings(inventory: &Value, name: &'static str, when: &'static str, output: O
 
 impl List {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let mut query = vec![("limit", self.limit.to_string())];
-        query.extend(self.after.map(|after| ("after", after)));
-        let devices = Client::new(self.connection)?.get(&["devices"], &query).await?;
+        let devices = Client::new(self.connection)?.get(&["devices"], &self.paging.query()).await?;
         let columns = [
             ("DEVICE", "/id"),
             ("SCHEME", "/scheme"),

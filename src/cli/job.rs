@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{
     Client, Connection, Failure, Output,
     output::{Column, cell, table},
+    paging::Paging,
 };
 
 /// What to do with jobs.
@@ -39,12 +40,8 @@ pub(super) struct List {
     /// Only jobs in this state
     #[arg(long)]
     state: Option<String>,
-    /// Only what comes behind this cursor, which the page before named
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     #[command(flatten)]
     connection: Connection,
 }
@@ -90,15 +87,10 @@ impl Command {
 
 impl List {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let wished = [
-            ("request", self.request),
-            ("source", self.source),
-            ("device", self.device),
-            ("state", self.state),
-            ("after", self.after),
-            ("limit", Some(self.limit.to_string())),
-        ];
-        let query: Vec<_> = wished.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let wished =
+            [("request", self.request), ("source", self.source), ("device", self.device), ("state", self.state)];
+        let wished = wished.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let query: Vec<_> = wished.chain(self.paging.query()).collect();
         let jobs = Client::new(self.connection)?.get(&["jobs"], &query).await?;
         output.list(&jobs, "jobs", &COLUMNS, "No jobs.")
     }

@@ -65,6 +65,16 @@ macro_rules! set {
     }};
 }
 
+/// Runs a statement over columns of `$rows`, of which it must change as many; without rows there is nothing to do.
+macro_rules! put {
+    ($conn:expr, $name:ident, $rows:expr, $($value:expr),+ $(,)?) => {{
+        if $rows.is_empty() {
+            return Ok(());
+        }
+        set!($conn, $name, Some($rows.len()), $(column($rows, $value)),+)
+    }};
+}
+
 impl<'u> Batch<'u> {
     pub(super) fn of(units: &[&'u Unit]) -> Self {
         let mut batch = Self::default();
@@ -221,17 +231,7 @@ impl Core {
 }
 
 async fn leases(conn: &mut PgConnection, rows: &[&Lease]) -> Result<(), Lost> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    set!(
-        conn,
-        DUE_DONE,
-        Some(rows.len()),
-        column(rows, |lease| lease.errand.as_str()),
-        column(rows, |lease| lease.subject),
-        column(rows, |lease| lease.token),
-    )
+    put!(conn, DUE_DONE, rows, |lease| lease.errand.as_str(), |lease| lease.subject, |lease| lease.token,)
 }
 
 async fn closed(conn: &mut PgConnection, rows: &[(DeviceKey, SessionKey)]) -> Result<(), Lost> {
@@ -243,91 +243,79 @@ async fn closed(conn: &mut PgConnection, rows: &[(DeviceKey, SessionKey)]) -> Re
 }
 
 async fn inventories(conn: &mut PgConnection, rows: &[&InventoryRow]) -> Result<(), Lost> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    set!(
+    put!(
         conn,
         INVENTORY_PUT,
-        Some(rows.len()),
-        column(rows, |row| row.device.uuid()),
-        column(rows, |row| row.body.as_str()),
-        column(rows, |row| row.digest.as_bytes().to_vec()),
-        column(rows, |row| row.read_at.micros()),
+        rows,
+        |row| row.device.uuid(),
+        |row| row.body.as_str(),
+        |row| row.digest.as_bytes().to_vec(),
+        |row| row.read_at.micros(),
     )
 }
 
 async fn fresh_jobs(conn: &mut PgConnection, rows: &[&JobRow]) -> Result<(), Lost> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    set!(
+    put!(
         conn,
         JOB_INSERT,
-        Some(rows.len()),
-        column(rows, |row| row.id.uuid()),
-        column(rows, |row| row.tenant.as_str()),
-        column(rows, |row| row.request.uuid()),
-        column(rows, |row| row.device_id.as_str()),
-        column(rows, |row| row.device_id.normalised()),
-        column(rows, |row| row.device.map(DeviceKey::uuid)),
-        column(rows, |row| row.state.as_str()),
-        column(rows, |row| row.active),
-        column(rows, |row| i64::from(row.priority)),
-        column(rows, |row| row.version),
-        column(rows, |row| row.event_seq),
-        column(rows, |row| i64::from(row.attempt)),
-        column(rows, |row| row.body.as_str()),
-        column(rows, |row| row.result.as_ref().map(super::Json::as_str)),
-        column(rows, |row| row.created_at.micros()),
-        column(rows, |row| row.updated_at.micros()),
-        column(rows, |row| row.deadline_at.map(Timestamp::micros)),
-        column(rows, |row| row.passes_until.map(Timestamp::micros)),
-        column(rows, |row| row.finished_at.map(Timestamp::micros)),
+        rows,
+        |row| row.id.uuid(),
+        |row| row.tenant.as_str(),
+        |row| row.request.uuid(),
+        |row| row.device_id.as_str(),
+        |row| row.device_id.normalised(),
+        |row| row.device.map(DeviceKey::uuid),
+        |row| row.state.as_str(),
+        |row| row.active,
+        |row| i64::from(row.priority),
+        |row| row.version,
+        |row| row.event_seq,
+        |row| i64::from(row.attempt),
+        |row| row.body.as_str(),
+        |row| row.result.as_ref().map(super::Json::as_str),
+        |row| row.created_at.micros(),
+        |row| row.updated_at.micros(),
+        |row| row.deadline_at.map(Timestamp::micros),
+        |row| row.passes_until.map(Timestamp::micros),
+        |row| row.finished_at.map(Timestamp::micros),
     )
 }
 
 async fn jobs(conn: &mut PgConnection, rows: &[&JobRow]) -> Result<(), Lost> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    set!(
+    put!(
         conn,
         JOB_PUT,
-        Some(rows.len()),
-        column(rows, |row| row.id.uuid()),
-        column(rows, |row| row.version),
-        column(rows, |row| row.device.map(DeviceKey::uuid)),
-        column(rows, |row| row.state.as_str()),
-        column(rows, |row| row.active),
-        column(rows, |row| i64::from(row.priority)),
-        column(rows, |row| row.event_seq),
-        column(rows, |row| i64::from(row.attempt)),
-        column(rows, |row| row.body.as_str()),
-        column(rows, |row| row.result.as_ref().map(super::Json::as_str)),
-        column(rows, |row| row.updated_at.micros()),
-        column(rows, |row| row.deadline_at.map(Timestamp::micros)),
-        column(rows, |row| row.passes_until.map(Timestamp::micros)),
-        column(rows, |row| row.finished_at.map(Timestamp::micros)),
+        rows,
+        |row| row.id.uuid(),
+        |row| row.version,
+        |row| row.device.map(DeviceKey::uuid),
+        |row| row.state.as_str(),
+        |row| row.active,
+        |row| i64::from(row.priority),
+        |row| row.event_seq,
+        |row| i64::from(row.attempt),
+        |row| row.body.as_str(),
+        |row| row.result.as_ref().map(super::Json::as_str),
+        |row| row.updated_at.micros(),
+        |row| row.deadline_at.map(Timestamp::micros),
+        |row| row.passes_until.map(Timestamp::micros),
+        |row| row.finished_at.map(Timestamp::micros),
     )
 }
 
 async fn events(conn: &mut PgConnection, rows: &[&EventRow]) -> Result<(), Lost> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    set!(
+    put!(
         conn,
         EVENT_INSERT,
-        Some(rows.len()),
-        column(rows, |row| row.id.uuid()),
-        column(rows, |row| row.tenant.as_str()),
-        column(rows, |row| row.subject.as_str()),
-        column(rows, |row| row.seq),
-        column(rows, |row| row.kind.as_str()),
-        column(rows, |row| row.body.as_str()),
-        column(rows, |row| row.at.micros()),
-        column(rows, |row| lane(row.subject.as_bytes(), event::SHARDS)),
+        rows,
+        |row| row.id.uuid(),
+        |row| row.tenant.as_str(),
+        |row| row.subject.as_str(),
+        |row| row.seq,
+        |row| row.kind.as_str(),
+        |row| row.body.as_str(),
+        |row| row.at.micros(),
+        |row| lane(row.subject.as_bytes(), event::SHARDS),
     )
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     Api,
-    page::{next, page},
+    page::{Wish, next},
 };
 use crate::{
     contract::problem::{Code, Problem},
@@ -24,13 +24,6 @@ use crate::{
         problem::{Path, Query, Refusal},
     },
 };
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wish {
-    after: Option<String>,
-    limit: Option<u32>,
-}
 
 #[derive(Debug, Serialize)]
 pub(super) struct List {
@@ -78,7 +71,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(wish): Query<Wish>,
 ) -> Result<Json<List>, Refusal> {
-    let page = page(wish.after.as_deref(), wish.limit)?;
+    let page = wish.page()?;
     let rows = api.store.dead_letters(&caller.tenant, page).await?;
     let next = next(page, &rows, |row| Cursor { at: row.at, key: row.id.uuid() });
     Ok(Json(List { dead: rows.iter().map(Summary::of).collect::<Result<_, _>>()?, next }))

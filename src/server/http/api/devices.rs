@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api, jobs,
-    page::{next, page},
+    page::{Wish, next},
 };
 use crate::{
     contract::{
@@ -47,13 +47,6 @@ use crate::{
 /// How often a change is tried that others keep overtaking.
 const ATTEMPTS: usize = 5;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wish {
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct List {
     devices: Vec<DeviceView>,
@@ -67,7 +60,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(wish): Query<Wish>,
 ) -> Result<Json<List>, Refusal> {
-    let page = page(wish.after.as_deref(), wish.limit)?;
+    let page = wish.page()?;
     let rows = api.store.devices(&caller.tenant, page).await?;
     let next = next(page, &rows, |row| Cursor { at: row.created_at, key: row.key.uuid() });
     let devices = rows.iter().map(|row| row::view(row, None)).collect::<Result<_, _>>()?;

@@ -1,5 +1,7 @@
 //! Pages of lists: `?after=CURSOR&limit=N`, and `next` in the answer while there is more.
 
+use serde::Deserialize;
+
 use crate::{
     contract::problem::Code,
     infra::store::{Cursor, Page},
@@ -9,6 +11,20 @@ use crate::{
 
 /// Rows of a page if the caller does not say.
 const USUAL: u32 = 100;
+
+/// The query of a list that knows pages alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Wish {
+    pub(super) fn page(&self) -> Result<Page, Refusal> {
+        page(self.after.as_deref(), self.limit)
+    }
+}
 
 /// The page that query parameters ask for.
 pub(super) fn page(after: Option<&str>, limit: Option<u32>) -> Result<Page, Refusal> {
