@@ -78,7 +78,9 @@ impl Stage {
             Database::Postgres(url) => url.clone(),
         };
         let key = Keys::fresh();
-        let mut environment: BTreeMap<String, String> = BTreeMap::new();
+        // Settings of the environment count, so that one can be tried out.
+        let mut environment: BTreeMap<String, String> =
+            env::vars().filter(|(name, _)| name.starts_with("SCOMO__")).collect();
         let mut set = |name: &str, value: &str| environment.insert(format!("SCOMO__{name}"), value.to_owned());
         set("DATABASE__URL", &url);
         set("SECRETS__KEYS", &format!("[{:?}]", key.expose()));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sqlx::{PgPool, Row};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
@@ -17,13 +17,11 @@ use crate::model::id::SessionKey;
 const WAITING: usize = 4096;
 /// Questions in one SELECT at most.
 const TOGETHER: usize = 128;
-/// Loaders at work at the same time: while one waits for the database, another gathers.
-const LOADERS: usize = 2;
 
 /// Why a load failed: one failure is told to all who shared it.
 pub(super) type Failed = Arc<sqlx::Error>;
 
-/// The loaders' end that takes questions in.
+/// The loader's end that takes questions in.
 pub(super) struct Loads {
     door: mpsc::Sender<Question>,
 }
@@ -39,13 +37,10 @@ struct Question {
 }
 
 impl Loads {
-    /// Starts the loaders on the present runtime. They end when the last question has been answered and nobody can ask any more.
+    /// Starts the loader on the present runtime. It ends when the last question has been answered and nobody can ask any more.
     pub(super) fn start(pool: &PgPool) -> Self {
         let (door, mailbox) = mpsc::channel(WAITING);
-        let mailbox = Arc::new(Mutex::new(mailbox));
-        for _ in 0..LOADERS {
-            tokio::spawn(run(pool.clone(), Arc::clone(&mailbox)));
-        }
+        tokio::spawn(run(pool.clone(), mailbox));
         Self { door }
     }
 
@@ -65,17 +60,26 @@ impl Loads {
     }
 }
 
-async fn run(pool: PgPool, mailbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
+/// One at a time: while it waits for the database, questions gather for the next SELECT.
+async fn run(pool: PgPool, mut mailbox: mpsc::Receiver<Question>) {
     loop {
         let mut questions = Vec::new();
-        let taken = mailbox.lock().await.recv_many(&mut questions, TOGETHER).await;
+        let taken = mailbox.recv_many(&mut questions, TOGETHER).await;
         if taken == 0 {
             return;
         }
         match ask(&pool, &questions).await {
             Ok(answers) => {
+                let mut by_user = Vec::new();
                 for (question, answer) in questions.into_iter().zip(answers) {
-                    let _ = question.answer.send(Ok(answer)); // who does not wait any more has gone
+                    if answer.is_none() && question.user_name.is_some() {
+                        by_user.push(question);
+                    } else {
+                        let _ = question.answer.send(Ok(answer)); // who does not wait any more has gone
+                    }
+                }
+                if !by_user.is_empty() {
+                    tokio::spawn(one_by_one(pool.clone(), by_user)); // so that the others need not wait for strangers
                 }
             }
             Err(error) => {
@@ -88,7 +92,15 @@ async fn run(pool: PgPool, mailbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
     }
 }
 
-/// The answers, in the order of the questions.
+/// Asks for devices that may be known by the name of their user alone.
+async fn one_by_one(pool: PgPool, questions: Vec<Question>) {
+    for question in questions {
+        let answer = alone(&pool, &question).await.map_err(Arc::new);
+        let _ = question.answer.send(answer);
+    }
+}
+
+/// The answers, in the order of the questions; none where no device has the name.
 async fn ask(pool: &PgPool, questions: &[Question]) -> sqlx::Result<Vec<Option<Parts>>> {
     if let [question] = questions {
         return alone(pool, question).await.map(|parts| vec![parts]);
@@ -97,7 +109,6 @@ async fn ask(pool: &PgPool, questions: &[Question]) -> sqlx::Result<Vec<Option<P
     let rows = sqlx::query(batch::SCENES)
         .bind(column(|question| &question.tenant))
         .bind(column(|question| &question.device_norm))
-        .bind(questions.iter().map(|question| question.user_name.as_deref()).collect::<Vec<_>>())
         .bind(questions.iter().map(|question| question.sid).collect::<Vec<_>>())
         .bind(column(|question| &question.dm_session_id))
         .fetch_all(pool)

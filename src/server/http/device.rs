@@ -31,7 +31,6 @@ const RETRY_AFTER: u32 = 30;
 const HMAC: HeaderName = HeaderName::from_static("x-syncml-hmac");
 
 /// What the handler works with.
-#[derive(Clone)]
 struct Door {
     sessions: Sessions,
     most_bytes: usize,
@@ -49,7 +48,7 @@ pub fn routes(
 ) -> Router {
     let paths: BTreeSet<&str> = more.iter().map(String::as_str).chain([DM]).collect();
     let routes = paths.into_iter().fold(Router::new(), |routes, path| routes.route(path, post(take)));
-    routes.with_state(Door { sessions, most_bytes, clock, metrics })
+    routes.with_state(Arc::new(Door { sessions, most_bytes, clock, metrics }))
 }
 
 /// Makes a router of devices answer plainly whatever goes wrong around its handlers: too late, a panic.
@@ -59,7 +58,7 @@ pub fn with_patience(router: Router, patience: Duration) -> Router {
         .layer(CatchPanicLayer::custom(|_| unavailable()))
 }
 
-async fn take(State(door): State<Door>, request: Request) -> Response {
+async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
     let began = door.clock.now();
     // A session's work is deep; its future would make every connection large.
     let response = Box::pin(hand_in(&door, request)).await;

@@ -1,9 +1,11 @@
 //! Devices and their inventories.
 
 pub(in crate::infra::store) use crate::infra::store::sql::pg::device::{
-    BY_NAME, DELETE, INSERT, INVENTORY, INVENTORY_BOUND, INVENTORY_HISTORY, INVENTORY_KEEP, INVENTORY_PUT, LIST, LOAD,
-    PUT,
+    BY_NAME, INSERT, INVENTORY, INVENTORY_BOUND, INVENTORY_HISTORY, INVENTORY_KEEP, INVENTORY_PUT, LIST, LOAD, PUT,
 };
+
+pub(in crate::infra::store) const DELETE: &str = "-- device.delete
+DELETE FROM device WHERE key = $1 AND version = $2";
 
 pub(in crate::infra::store) const KNOWN: &str = "-- device.known
 SELECT d.device_norm, d.key, EXISTS (

@@ -92,7 +92,8 @@ FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::te
     WITH ORDINALITY AS u (id, tenant, subject, seq, kind, body, at, shard, place)
 ORDER BY u.place";
 
-/// As `scene.load`, for many callers at once; before the columns stands the place of the caller, from 1.
+/// As `scene.load`, for many callers at once whose devices have their names; before the columns stands the place of the caller,
+/// from 1. Each `LIMIT` says that there is one row at most, and keeps the planner from joining whole tables.
 pub(in crate::infra::store) const SCENES: &str = "-- batch.scenes
 SELECT c.place,
 d.key, d.tenant, d.device_id, d.user_name, d.scheme, d.class, d.tags, d.addresses, d.secrets, d.facts,
@@ -103,26 +104,18 @@ j.id, j.tenant, j.request_key, j.device_id, j.device_key, j.state, j.active, j.p
     j.attempt, j.body, j.result, j.created_at, j.updated_at, j.deadline_at, j.passes_until,
     j.finished_at,
 i.device_key, i.body, i.digest, i.read_at
-FROM UNNEST($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
-    WITH ORDINALITY AS c (tenant, device_norm, user_name, sid, dm_session_id, place)
-CROSS JOIN LATERAL (
-    SELECT * FROM device WHERE tenant = c.tenant AND device_norm = c.device_norm
-    UNION ALL
-    SELECT * FROM device WHERE tenant = c.tenant AND user_name = c.user_name
-        AND NOT EXISTS (SELECT 1 FROM device n WHERE n.tenant = c.tenant AND n.device_norm = c.device_norm)
-        AND 1 = (SELECT COUNT(*) FROM (
-            SELECT key FROM device u WHERE u.tenant = c.tenant AND u.user_name = c.user_name LIMIT 2
-        ) same)
-) d
+FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::text[])
+    WITH ORDINALITY AS c (tenant, device_norm, sid, dm_session_id, place)
+CROSS JOIN LATERAL (SELECT * FROM device x WHERE x.tenant = c.tenant AND x.device_norm = c.device_norm LIMIT 1) d
 LEFT JOIN LATERAL (
     SELECT * FROM session x WHERE x.device_key = d.key AND x.key = COALESCE(c.sid, (
         SELECT y.key FROM session y WHERE y.device_key = d.key AND y.dm_session_id = c.dm_session_id
         ORDER BY y.created_at DESC, y.key DESC LIMIT 1
-    ))
+    )) LIMIT 1
 ) s ON TRUE
 LEFT JOIN LATERAL (
     SELECT * FROM job x
     WHERE x.tenant = d.tenant AND x.device_norm = d.device_norm AND x.finished_at IS NULL
     ORDER BY x.active DESC, x.priority DESC, x.created_at, x.id LIMIT 1
 ) j ON TRUE
-LEFT JOIN inventory i ON i.device_key = d.key";
+LEFT JOIN LATERAL (SELECT * FROM inventory x WHERE x.device_key = d.key LIMIT 1) i ON TRUE";

@@ -11,8 +11,11 @@ UPDATE device SET version = version + 1, user_name = $3, scheme = $4, class = $5
     secrets = $8, facts = $9, roots = $10, updated_at = $11
 WHERE key = $1 AND version = $2";
 
+/// With its sessions, which no reference binds to it.
 pub(in crate::infra::store) const DELETE: &str = "-- device.delete
-DELETE FROM device WHERE key = $1 AND version = $2";
+WITH gone AS (DELETE FROM device WHERE key = $1 AND version = $2 RETURNING key),
+swept AS (DELETE FROM session s USING gone WHERE s.device_key = gone.key)
+SELECT key FROM gone";
 
 pub(in crate::infra::store) const BY_NAME: &str = "-- device.by_name
 SELECT key, tenant, device_id, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,

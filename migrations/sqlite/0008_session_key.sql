@@ -1,0 +1,2 @@
+-- PostgreSQL drops a reference here that costs nothing where there is one writer.
+SELECT 1;
