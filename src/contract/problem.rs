@@ -21,19 +21,27 @@ pub struct Problem {
     pub trace_id: Option<String>,
 }
 
-/// As it is written.
-#[derive(Serialize, Deserialize)]
+/// A refusal (RFC 9457).
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Shape {
+    /// A URN of the code.
     #[serde(rename = "type", default)]
     kind: String,
+    /// The code in a few words.
     #[serde(default)]
     title: String,
+    /// The HTTP status.
     #[serde(default)]
     status: u16,
+    /// The stable code.
     code: Code,
+    /// What happened this time, a sentence.
     detail: String,
+    /// Each fault of the input, with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// Finds the refusal in the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
 }
@@ -53,8 +61,18 @@ impl From<Shape> for Problem {
     }
 }
 
+impl schemars::JsonSchema for Problem {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Shape::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Shape::json_schema(generator)
+    }
+}
+
 /// One fault of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fault {
     /// JSON Pointer (RFC 6901) to the member; for a missing or unknown one to where it would be or is.
     pub pointer: String,
@@ -109,7 +127,8 @@ impl Fault {
 macro_rules! codes {
     ($($name:ident $code:literal $status:literal $title:literal, $meaning:literal, $remedy:literal;)+) => {
         /// The stable codes of problems and of their faults; `docs/errors.md` lists them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+        #[schemars(rename = "ProblemCode")]
         pub enum Code {
             $(#[doc = $meaning] #[serde(rename = $code)] $name,)+
         }
