@@ -202,6 +202,7 @@ codes! {
     AlreadyOver "already_over" 409 "Already over", "The job or request has ended, and an end never changes.", "Submit a new request.";
     TooManyRequests "too_many_requests" 429 "Too many requests", "The caller sends faster than it may.", "Wait as `Retry-After` says.";
     Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the `trace_id`; repeating is safe, requests are idempotent.";
+    Unstorable "unstorable" 500 "Cannot be stored", "The database does not take what this asks for, however often it is tried.", "Report it with the log of that time; sending it again does not help.";
     Unavailable "unavailable" 503 "Temporarily unavailable", "Something that the service depends on, such as its database, does not answer.", "Repeat as `Retry-After` says.";
 }
 
