@@ -15,6 +15,7 @@ mod package;
 mod paging;
 mod progress;
 mod request;
+mod schema;
 mod select;
 mod serve;
 mod simulate;
@@ -83,6 +84,9 @@ enum Command {
         after_help = "Example:\n  scomo select --device IMEI:490154203237518 --package org.example.player@'>=2.1'"
     )]
     Select(select::Select),
+    /// Print what others write and read as JSON Schema, OpenAPI or AsyncAPI
+    #[command(after_help = "Example:\n  scomo schema request\n  scomo schema bus > asyncapi.json")]
+    Schema(schema::Schema),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, and says how it went.
@@ -115,6 +119,7 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Device(device) => device.run(output).await,
         Command::Package(package) => package.run(output).await,
         Command::Select(select) => select.run(output).await,
+        Command::Schema(schema) => schema.run(output),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod model {
     pub mod digest;
     pub mod id;
     pub mod rule;
+    pub mod schema;
     pub mod secret;
     pub mod texts;
     pub mod tree;
@@ -75,6 +76,7 @@ pub mod contract {
     pub mod event;
     pub mod problem;
     pub mod request;
+    pub mod schema;
 }
 
 /// What touches the world, each part with its own settings.

@@ -29,6 +29,9 @@ pub enum Act {
     Cancel,
 }
 
+/// The words.
+pub(in crate::contract) const ACTS: [(&str, Act); 1] = [("cancel", Act::Cancel)];
+
 /// What the contract has and this version does not do.
 const LATER: [&str; 2] = ["pause", "resume"];
 
@@ -41,7 +44,7 @@ impl Control {
         let value = json(bytes, Request::MOST_BYTES)?;
         let faults = Faults::default();
         let control = Field::root(&value, &faults).object().and_then(|mut root| {
-            let act = root.need("control").and_then(|f| f.choice(&[("cancel", Act::Cancel)], &LATER));
+            let act = root.need("control").and_then(|f| f.choice(&ACTS, &LATER));
             let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
             let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
             let control_id = root.need("control_id").and_then(|f| f.parsed(Code::InvalidName));

@@ -20,7 +20,7 @@ use crate::model::{
 pub use crate::protocol::dm1::Scheme;
 
 /// What a record says openly.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviceRecord {
     /// As in `./DevInfo/DevId`, byte for byte.
     pub id: DeviceId,
@@ -40,11 +40,12 @@ pub struct DeviceRecord {
 }
 
 /// Where notifications go.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Addresses {
     /// An `http` or `https` URL that takes notifications by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "uri"))]
     pub webhook: Option<Url>,
 }
 
@@ -106,7 +107,7 @@ pub enum Change<T> {
 }
 
 /// What the API gives back of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviceView {
     /// What its record says openly.
     #[serde(flatten)]
@@ -182,12 +183,12 @@ impl<T: Clone> Change<T> {
     }
 }
 
-const SCHEMES: [(&str, Scheme); 2] = [("basic", Scheme::Basic), ("md5", Scheme::Md5)];
+pub(in crate::contract) const SCHEMES: [(&str, Scheme); 2] = [("basic", Scheme::Basic), ("md5", Scheme::Md5)];
 const LATER_SCHEMES: [&str; 3] = ["mac", "tls", "dm2"];
-const MOST_NAME: usize = 255;
+pub(in crate::contract) const MOST_NAME: usize = 255;
 const MOST_NONCE: usize = 128;
-const MOST_URL: usize = 2048;
-const MOST_TAGS: usize = 64;
+pub(in crate::contract) const MOST_URL: usize = 2048;
+pub(in crate::contract) const MOST_TAGS: usize = 64;
 
 fn input(mut root: Object<'_>) -> Option<DeviceInput> {
     let id = root.need("id").and_then(|f| f.parsed(Code::InvalidName));

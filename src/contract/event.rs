@@ -82,7 +82,7 @@ pub enum Data {
 }
 
 /// Data of `scomo.request.accepted`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestAccepted {
     /// What the sender calls it.
     pub request_id: RequestId,
@@ -95,7 +95,7 @@ pub struct RequestAccepted {
 }
 
 /// Data of `scomo.request.rejected`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestRejected {
     /// What the sender calls it, as far as it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ pub struct RequestRejected {
 }
 
 /// Data of `scomo.request.conflict`; says nothing about the first request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestConflict {
     /// The identity that is taken.
     pub request_id: RequestId,
@@ -114,7 +114,7 @@ pub struct RequestConflict {
 }
 
 /// Data of `scomo.request.completed`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestCompleted {
     /// What the sender calls it.
     pub request_id: RequestId,
@@ -130,7 +130,7 @@ pub struct RequestCompleted {
 pub struct Outcomes(BTreeMap<Outcome, u64>);
 
 /// Data of `scomo.job.<state>`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JobData {
     /// What the sender calls the request.
     pub request_id: RequestId,
@@ -159,7 +159,7 @@ pub struct JobData {
 }
 
 /// Data of `scomo.job.late_result`: that of the job's last event, with the late result in place of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LateResult {
     /// The job; `state` stays what it was, `result` is the late one.
     #[serde(flatten)]
@@ -243,7 +243,41 @@ impl Serialize for Outcomes {
     }
 }
 
+impl schemars::JsonSchema for Outcomes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Outcomes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Outcome::ALL.iter().copied().map(Outcome::as_str).collect();
+        let count = json!({ "type": "integer", "minimum": 0 });
+        let counts: BTreeMap<&str, &Value> = names.iter().map(|name| (*name, &count)).collect();
+        schemars::json_schema!({ "type": "object", "properties": counts, "required": names })
+    }
+}
+
 impl EventType {
+    /// Every type that this version tells, in the order in which they are documented.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let jobs = StateName::all().filter(|state| state.is_told()).map(Self::Job);
+        let requests =
+            [Self::RequestAccepted, Self::RequestRejected, Self::RequestConflict, Self::RequestCompleted].into_iter();
+        requests.chain(jobs).chain([Self::JobLateResult, Self::DeviceInventory, Self::DeviceAlert]).collect()
+    }
+
+    /// The `dataschema`: the name of the schema of the data.
+    #[must_use]
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Self::RequestAccepted | Self::RequestRejected | Self::RequestConflict | Self::RequestCompleted => {
+                "urn:scomo:schema:request-event:1"
+            }
+            Self::Job(_) | Self::JobProgress | Self::JobLateResult => "urn:scomo:schema:job-event:1",
+            Self::DeviceAlert | Self::DeviceInventory => "urn:scomo:schema:device-event:1",
+        }
+    }
+
     /// The type without its prefix `scomo.`: the routing key on the bus.
     #[must_use]
     pub fn key(self) -> String {
@@ -311,17 +345,6 @@ impl Data {
             Self::DeviceAlert(data) => json!(data),
         }
     }
-
-    const fn schema(&self) -> &'static str {
-        match self {
-            Self::RequestAccepted(_)
-            | Self::RequestRejected(_)
-            | Self::RequestConflict(_)
-            | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
-            Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
-            Self::DeviceAlert(_) | Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
-        }
-    }
 }
 
 impl Event {
@@ -339,7 +362,7 @@ impl Event {
             "time": self.time,
             "tenant": self.tenant,
             "datacontenttype": "application/json",
-            "dataschema": self.data.schema(),
+            "dataschema": self.data.kind().schema(),
             "data": self.data.to_json(),
         });
         if let Value::Object(members) = &mut event {

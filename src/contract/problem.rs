@@ -21,19 +21,27 @@ pub struct Problem {
     pub trace_id: Option<String>,
 }
 
-/// As it is written.
-#[derive(Serialize, Deserialize)]
+/// A refusal (RFC 9457).
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Shape {
+    /// A URN of the code.
     #[serde(rename = "type", default)]
     kind: String,
+    /// The code in a few words.
     #[serde(default)]
     title: String,
+    /// The HTTP status.
     #[serde(default)]
     status: u16,
+    /// The stable code.
     code: Code,
+    /// What happened this time, a sentence.
     detail: String,
+    /// Each fault of the input, with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// Finds the refusal in the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
 }
@@ -53,8 +61,18 @@ impl From<Shape> for Problem {
     }
 }
 
+impl schemars::JsonSchema for Problem {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Shape::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Shape::json_schema(generator)
+    }
+}
+
 /// One fault of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fault {
     /// JSON Pointer (RFC 6901) to the member; for a missing or unknown one to where it would be or is.
     pub pointer: String,
@@ -109,7 +127,8 @@ impl Fault {
 macro_rules! codes {
     ($($name:ident $code:literal $status:literal $title:literal, $meaning:literal, $remedy:literal;)+) => {
         /// The stable codes of problems and of their faults; `docs/errors.md` lists them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+        #[schemars(rename = "ProblemCode")]
         pub enum Code {
             $(#[doc = $meaning] #[serde(rename = $code)] $name,)+
         }
@@ -183,6 +202,7 @@ codes! {
     AlreadyOver "already_over" 409 "Already over", "The job or request has ended, and an end never changes.", "Submit a new request.";
     TooManyRequests "too_many_requests" 429 "Too many requests", "The caller sends faster than it may.", "Wait as `Retry-After` says.";
     Internal "internal" 500 "Internal error", "The service failed in a way that it did not foresee.", "Report it with the `trace_id`; repeating is safe, requests are idempotent.";
+    Unstorable "unstorable" 500 "Cannot be stored", "The database does not take what this asks for, however often it is tried.", "Report it with the log of that time; sending it again does not help.";
     Unavailable "unavailable" 503 "Temporarily unavailable", "Something that the service depends on, such as its database, does not answer.", "Repeat as `Retry-After` says.";
 }
 

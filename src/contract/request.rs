@@ -25,7 +25,7 @@ pub use crate::{
     model::catalog::Delivery,
 };
 
-mod parse;
+pub(in crate::contract) mod parse;
 
 /// A request as its sender means it, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,11 @@
 mod consume;
 mod refuse;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+    sync::Arc,
+};
 
 pub use consume::Consumer;
 pub use refuse::Revived;
@@ -36,6 +40,12 @@ use crate::{
         id::{DeviceId, DeviceKey, RequestId, RequestSource, Tenant},
     },
 };
+
+/// Names of devices that are asked for at once.
+const NAMES: usize = 10_000;
+
+/// How often a message is tried alone that the database does not take.
+const TRIES: u32 = 3;
 
 /// Takes requests in.
 #[derive(Clone)]
@@ -99,6 +109,22 @@ pub struct Receipt {
     pub repeated: bool,
 }
 
+/// A request that could be read.
+struct Asked {
+    tenant: Tenant,
+    request: Request,
+    digest: Digest,
+}
+
+/// What the database knows of the requests of a batch.
+#[derive(Default)]
+struct Around {
+    /// Those that are there already.
+    stored: BTreeMap<(Tenant, RequestSource, RequestId), RequestRow>,
+    /// The devices of the others that have a record.
+    known: BTreeMap<Tenant, BTreeMap<String, DeviceKey>>,
+}
+
 /// A request that is ready to be stored.
 struct Ready {
     receipt: Receipt,
@@ -106,6 +132,10 @@ struct Ready {
     tenant: Tenant,
     unit: Unit,
 }
+
+/// A message that the database does not take for what it is, in the database's words.
+#[derive(Debug, Clone)]
+struct Stuck(String);
 
 /// Why a message got no verdict of its own.
 #[derive(Debug, thiserror::Error)]
@@ -116,59 +146,130 @@ enum Trouble {
     Store(#[from] store::Error),
 }
 
+impl Stuck {
+    fn problem(&self) -> Problem {
+        let said: String = self.0.chars().filter(|c| !c.is_control()).take(300).collect();
+        Problem::new(Code::Unstorable, format!("it was tried several times: {said}"))
+    }
+}
+
+impl Asked {
+    const fn names(&self) -> (&Tenant, &RequestSource, &RequestId) {
+        (&self.tenant, &self.request.source, &self.request.request_id)
+    }
+}
+
+impl Around {
+    fn stored_as(&self, asked: &Asked) -> Option<&RequestRow> {
+        let (tenant, source, id) = asked.names();
+        self.stored.get(&(tenant.clone(), source.clone(), id.clone()))
+    }
+}
+
 impl Intake {
     /// Takes a batch; the verdicts stand in its order. What is accepted is stored when this returns.
     pub async fn take(&self, batch: Vec<Incoming>) -> Vec<Verdict> {
         if self.pressure.is_high() {
             return batch.iter().map(|_| self.counted(Verdict::Unavailable)).collect();
         }
-        let mut mint = (self.mint)();
-        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
-        let (mut places, mut ready) = (Vec::new(), Vec::new());
-        for incoming in batch {
-            match self.prepare(incoming, mint.as_mut()).await {
-                Ok(Ok(prepared)) => {
-                    places.push(verdicts.len());
-                    ready.push(prepared);
-                    verdicts.push(None);
-                }
-                Ok(Err(receipt)) => verdicts.push(Some(Verdict::Accepted(receipt))),
-                Err(trouble) => verdicts.push(Some(verdict_of(trouble))),
-            }
-        }
-        for (place, verdict) in places.into_iter().zip(self.store_all(ready).await) {
-            if let Some(slot) = verdicts.get_mut(place) {
-                *slot = Some(verdict);
-            }
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for (incoming, result) in batch.iter().zip(self.together(&batch).await) {
+            let verdict = match result {
+                Ok(verdict) => verdict,
+                Err(stuck) => self.alone(incoming, stuck).await,
+            };
+            verdicts.push(self.counted(verdict));
         }
         self.due.poke();
         self.told.poke();
-        verdicts.into_iter().map(|verdict| self.counted(verdict.unwrap_or(Verdict::Unavailable))).collect()
+        verdicts
     }
 
-    /// Reads a message and makes its writes; the inner error is the answer of an earlier time.
-    async fn prepare(&self, incoming: Incoming, mint: &mut dyn Mint) -> Result<Result<Ready, Receipt>, Trouble> {
+    /// A message that the database did not take, for what it is: looked at anew and alone, since what it rests on may have changed in
+    /// between, and given up after a few times.
+    async fn alone(&self, incoming: &Incoming, mut stuck: Stuck) -> Verdict {
+        for _ in 0..TRIES {
+            match self.together(slice::from_ref(incoming)).await.pop() {
+                Some(Ok(verdict)) => return verdict,
+                Some(Err(again)) => stuck = again,
+                None => break,
+            }
+        }
+        Verdict::Refused(Box::new(stuck.problem()))
+    }
+
+    /// Takes a batch in one commit.
+    async fn together(&self, batch: &[Incoming]) -> Vec<Result<Verdict, Stuck>> {
+        let mut mint = (self.mint)();
+        let read: Vec<Result<Asked, Trouble>> = batch.iter().map(|incoming| self.read(incoming)).collect();
+        let around = match self.around(read.iter().flatten()).await {
+            Ok(around) => around,
+            Err(error) => {
+                let failed = failed(&error, error.is_permanent());
+                return read.into_iter().map(|asked| asked.map_or_else(verdict_of, |_| failed.clone())).collect();
+            }
+        };
+        let (mut verdicts, mut ready) = (Vec::with_capacity(read.len()), Vec::new());
+        for asked in read {
+            match asked.and_then(|asked| self.prepare(asked, &around, mint.as_mut())) {
+                Ok(Ok(prepared)) => {
+                    ready.push(prepared);
+                    verdicts.push(None);
+                }
+                Ok(Err(receipt)) => verdicts.push(Some(Ok(Verdict::Accepted(receipt)))),
+                Err(trouble) => verdicts.push(Some(verdict_of(trouble))),
+            }
+        }
+        let mut stored = self.store_all(ready).await.into_iter();
+        let verdicts = verdicts.into_iter().map(|verdict| verdict.or_else(|| stored.next()));
+        verdicts.map(|verdict| verdict.unwrap_or(Ok(Verdict::Unavailable))).collect()
+    }
+
+    /// Reads a message.
+    fn read(&self, incoming: &Incoming) -> Result<Asked, Trouble> {
         let Incoming { tenant, caller, body } = incoming;
-        let now = self.clock.now();
-        let request = Request::read(&body, &caller, now).map_err(refused)?;
+        let request = Request::read(body, caller, self.clock.now()).map_err(refused)?;
         if request.source == RequestSource::device() {
             let detail = "`device` is the source of what devices ask for themselves";
             return Err(refused(Problem::invalid(vec![Fault::new("/source", Code::UnknownValue, detail)])));
         }
-        let digest = request.digest();
-        if let Some(row) = self.store.request_by_id(&tenant, &request.source, &request.request_id).await? {
-            return if row.digest == digest { Ok(Err(receipt(&row))) } else { Err(refused(conflict(&request))) };
-        }
-        let accepted = accept(request, tenant, &self.defaults, now, mint).map_err(refused)?;
-        let known = self.known(&accepted).await?;
-        let jobs = fan_out(&accepted, &accepted.request.devices, &known, &self.policy, now, mint);
-        self.ready(accepted, jobs, now, mint).map(Ok)
+        Ok(Asked { digest: request.digest(), tenant: tenant.clone(), request })
     }
 
-    async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, DeviceKey>, store::Error> {
-        let norms: Vec<String> = accepted.request.devices.iter().map(DeviceId::normalised).collect();
-        let rows = self.store.known_devices(&accepted.tenant, &norms).await?;
-        Ok(rows.into_iter().map(|row| (row.device_norm, row.key)).collect())
+    /// What the database knows of a batch: a question for all identities, and one for all devices.
+    async fn around(&self, asked: impl Iterator<Item = &Asked>) -> Result<Around, store::Error> {
+        let asked: Vec<&Asked> = asked.collect();
+        let names: Vec<_> = asked.iter().map(|asked| asked.names()).collect();
+        let mut around = Around::default();
+        for row in self.store.requests_by_id(&names).await? {
+            around.stored.insert((row.tenant.clone(), row.source.clone(), row.request_id.clone()), row);
+        }
+        let mut norms: BTreeMap<&Tenant, BTreeSet<String>> = BTreeMap::new();
+        for asked in asked.into_iter().filter(|asked| around.stored_as(asked).is_none()) {
+            norms.entry(&asked.tenant).or_default().extend(asked.request.devices.iter().map(DeviceId::normalised));
+        }
+        for (tenant, norms) in norms {
+            let known = around.known.entry(tenant.clone()).or_default();
+            for some in norms.into_iter().collect::<Vec<_>>().chunks(NAMES) {
+                let rows = self.store.known_devices(tenant, some).await?;
+                known.extend(rows.into_iter().map(|row| (row.device_norm, row.key)));
+            }
+        }
+        Ok(around)
+    }
+
+    /// Makes the writes of a request; the inner error is the answer of an earlier time.
+    fn prepare(&self, asked: Asked, around: &Around, mint: &mut dyn Mint) -> Result<Result<Ready, Receipt>, Trouble> {
+        if let Some(row) = around.stored_as(&asked) {
+            let same = row.digest == asked.digest;
+            return if same { Ok(Err(receipt(row))) } else { Err(refused(conflict(&asked.request))) };
+        }
+        let now = self.clock.now();
+        let nobody = BTreeMap::new();
+        let known = around.known.get(&asked.tenant).unwrap_or(&nobody);
+        let accepted = accept(asked.request, asked.tenant, &self.defaults, now, mint).map_err(refused)?;
+        let jobs = fan_out(&accepted, &accepted.request.devices, known, &self.policy, now, mint);
+        self.ready(accepted, jobs, now, mint).map(Ok)
     }
 
     fn ready(
@@ -215,18 +316,18 @@ impl Intake {
     }
 
     /// Stores what is ready, all of it in one commit, and each alone in its fate.
-    async fn store_all(&self, ready: Vec<Ready>) -> Vec<Verdict> {
+    async fn store_all(&self, ready: Vec<Ready>) -> Vec<Result<Verdict, Stuck>> {
         let (units, rest): (Vec<Unit>, Vec<_>) =
             ready.into_iter().map(|r| (r.unit, (r.receipt, r.digest, r.tenant))).unzip();
         let results = self.store.commit_many(units).await;
         let mut verdicts = Vec::with_capacity(results.len());
         for (result, (receipt, digest, tenant)) in results.into_iter().zip(rest) {
             verdicts.push(match result {
-                Ok(_) => accepted(receipt),
+                Ok(_) => Ok(accepted(receipt)),
                 Err(CommitError::Conflict { conflict: Conflict::RequestExists { digest: stored, .. }, .. }) => {
-                    self.again(&tenant, &receipt, stored == digest).await
+                    Ok(self.again(&tenant, &receipt, stored == digest).await)
                 }
-                Err(error) => unavailable(Some(&receipt.request_id), &error),
+                Err(error) => failed(&error, error.is_permanent()),
             });
         }
         verdicts
@@ -280,10 +381,10 @@ fn conflict_of(source: &RequestSource, id: &RequestId) -> Problem {
     )
 }
 
-fn verdict_of(trouble: Trouble) -> Verdict {
+fn verdict_of(trouble: Trouble) -> Result<Verdict, Stuck> {
     match trouble {
-        Trouble::Refused(problem) => Verdict::Refused(problem),
-        Trouble::Store(error) => unavailable(None, &error),
+        Trouble::Refused(problem) => Ok(Verdict::Refused(problem)),
+        Trouble::Store(error) => failed(&error, error.is_permanent()),
     }
 }
 
@@ -292,7 +393,9 @@ fn accepted(receipt: Receipt) -> Verdict {
     Verdict::Accepted(receipt)
 }
 
-fn unavailable(id: Option<&RequestId>, error: &(dyn std::error::Error + 'static)) -> Verdict {
-    tracing::error!(request.id = id.map(tracing::field::display), error = chain(error), "A request was not taken");
-    Verdict::Unavailable
+/// What a failure of the database means for a message: another try, or that no try will help.
+fn failed(error: &(dyn std::error::Error + 'static), permanent: bool) -> Result<Verdict, Stuck> {
+    let error = chain(error);
+    tracing::error!(error, permanent, "A request was not taken");
+    if permanent { Err(Stuck(error)) } else { Ok(Verdict::Unavailable) }
 }

@@ -70,7 +70,7 @@ pub struct Record {
 }
 
 /// What a job is to do on its device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Order {
     /// Bring a delivery package there.
@@ -120,7 +120,8 @@ pub struct Notification {
 }
 
 /// A line of a job's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "HistoryLine")]
 pub struct Line {
     /// When.
     pub at: Timestamp,

@@ -51,7 +51,7 @@ pub struct Failure {
 }
 
 /// Where the fault of a failed attempt lies; the `class` of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// The device or its user: SCOMO result codes 1400 to 1499.

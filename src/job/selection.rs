@@ -67,7 +67,7 @@ pub struct Wanted {
 }
 
 /// A package by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PackageWanted {
     /// Which package.
     pub id: PackageId,

@@ -29,7 +29,7 @@ pub struct Around {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Why {
     /// The job.
     pub job_id: JobId,
@@ -50,7 +50,8 @@ pub struct Why {
 }
 
 /// What happens next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "NextStep")]
 pub struct Next {
     /// What, a sentence.
     pub text: String,

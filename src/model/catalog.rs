@@ -20,7 +20,7 @@ mod manifest;
 pub use manifest::ManifestError;
 
 /// The way of a payload to the device, as requests ask for it and manifests prefer it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// Direct if the device takes large objects and the payload fits its limits, else alternate.
@@ -33,7 +33,7 @@ pub enum Delivery {
 }
 
 /// One version of one delivery package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PackageRef {
     /// Which package.
     pub id: PackageId,
@@ -42,7 +42,7 @@ pub struct PackageRef {
 }
 
 /// A deployment component that a payload installs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Component {
     /// Shows up as `Inventory/Deployed/<X>/ID`.
     pub id: ComponentId,
@@ -51,7 +51,7 @@ pub struct Component {
 }
 
 /// What `manifest.toml` says of a delivery package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// The delivery package.
     pub id: PackageId,

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The leaves of `./DevInfo` (DM 1.x sheet 7.1), sent in Pkg 1; what the device left out is absent.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DevInfo {
     /// `DevId`, byte for byte.
@@ -29,7 +29,7 @@ pub struct DevInfo {
 }
 
 /// The leaves of `./DevDetail` that matter here (DM 1.x sheet 7.2), read when something needs them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct DevDetail {
     /// Device type.
@@ -85,7 +85,7 @@ pub struct Abilities {
 }
 
 /// A deployment component on a device, as its inventory shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Installed {
     /// `Inventory/Deployed/<X>/ID`.
     pub id: ComponentId,

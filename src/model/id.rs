@@ -99,6 +99,9 @@ macro_rules! named {
         pub struct $name(String);
 
         impl $name {
+            /// The longest one in bytes.
+            pub const MOST_BYTES: usize = $most;
+
             /// Checks and takes a name; white space around it is dropped.
             ///
             /// # Errors

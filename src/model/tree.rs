@@ -113,7 +113,7 @@ impl fmt::Display for Node {
 }
 
 /// The format of a leaf (DM 1.x sheet 6.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Text; what is meant where nothing is said.

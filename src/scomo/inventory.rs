@@ -98,7 +98,7 @@ pub struct Deployed {
 }
 
 /// The state of a delivered package (SCOMO sheet 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageState {
     /// 10
@@ -108,7 +108,7 @@ pub enum PackageState {
 }
 
 /// The state of a component (SCOMO sheet 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ComponentState {
     /// 10

@@ -3,6 +3,7 @@
 //! What can be judged without touching the world is judged here, so that a wrong setting stops the start with its name.
 
 mod check;
+mod schema;
 mod section;
 mod source;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use figment::{
 use serde::Deserialize;
 
 pub use check::{Complaint, Complaints};
+pub use schema::schema;
 pub use section::{
     Admin, AuthMode, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash, Webhook,
 };

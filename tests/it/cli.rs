@@ -60,6 +60,11 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
+    /// What was printed for people, where that is JSON.
+    pub(crate) fn text(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
     /// It ended so, and said all of this.
     pub(crate) fn ended(&self, code: i32, said: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{self:?}");

@@ -9,6 +9,8 @@ mod catalogue;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod download;
 #[cfg(test)]
 mod flows;

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod broker;
 pub(crate) mod cable;
 pub(crate) mod clock;
+pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod gate;
 pub(crate) mod phone;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::DeviceId;
 
 /// Data of `scomo.device.alert`: one item of a generic alert or client event (DM 1.x sheet 2.6), as the device wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviceAlert {
     /// The device.
     pub device: DeviceId,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a device's SCOMO objects held at some time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InventoryView {
     /// When it was read.
     pub read_at: Timestamp,
@@ -26,7 +26,7 @@ pub struct InventoryView {
 }
 
 /// Data of `scomo.device.inventory`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviceInventory {
     /// The device.
     pub device: DeviceId,
@@ -34,6 +34,7 @@ pub struct DeviceInventory {
     #[serde(flatten)]
     pub inventory: InventoryView,
     /// What differs from the last time that it was told; at most [`DeviceInventory::MOST_CHANGES`].
+    #[schemars(description = "What differs from the last time that it was told; at most 200.")]
     pub changes: Vec<Change>,
     /// How many entries and changes were left out.
     #[serde(default, skip_serializing_if = "is_none")]

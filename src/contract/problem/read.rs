@@ -229,6 +229,12 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// A member, if it is there.
     pub fn get(&mut self, name: &'static str) -> Option<Field<'a>> {
+        #[cfg(test)]
+        seen::note(&self.at, name);
+        self.find(name)
+    }
+
+    fn find(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.insert(name);
         let value = self.map.get(name)?;
         Some(Field { at: format!("{}/{name}", self.at), value, faults: self.faults })
@@ -268,10 +274,29 @@ impl<'a> Object<'a> {
 
     fn refuse(&mut self, names: &[&'static str], code: Code, why: &str) {
         for name in names {
-            if let Some(field) = self.get(name) {
+            if let Some(field) = self.find(name) {
                 field.fault(code, format!("`{name}` {why}"));
             }
         }
+    }
+}
+
+/// Which members were asked for, to be held against the schemas.
+#[cfg(test)]
+pub(in crate::contract) mod seen {
+    use std::{cell::RefCell, collections::BTreeSet, mem};
+
+    thread_local! { static SEEN: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) } }
+
+    pub(super) fn note(at: &str, name: &str) {
+        let at = at.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
+        let at = at.collect::<Vec<_>>().join("/");
+        SEEN.with_borrow_mut(|seen| seen.insert(format!("{at}/{name}")));
+    }
+
+    /// Those that this thread asked for since the last time.
+    pub(in crate::contract) fn take() -> BTreeSet<String> {
+        SEEN.with_borrow_mut(mem::take)
     }
 }
 

@@ -1,6 +1,6 @@
 //! From JSON to a request.
 
-mod command;
+pub(in crate::contract) mod command;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,17 +27,21 @@ use crate::{
     },
 };
 
-const RETRIES: RangeInclusive<u32> = 0..=100;
-const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
-const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
-const SOURCES: [(&str, FactSource); 2] = [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
-const ACTIONS: [(&str, Action); 3] =
+pub(in crate::contract) const PRIORITIES: RangeInclusive<u32> = 0..=9;
+pub(in crate::contract) const RETRIES: RangeInclusive<u32> = 0..=100;
+pub(in crate::contract) const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+pub(in crate::contract) const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
+pub(in crate::contract) const SOURCES: [(&str, FactSource); 2] =
+    [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
+pub(in crate::contract) const ACTIONS: [(&str, Action); 3] =
     [("deliver", Action::Deliver), ("install", Action::Install), ("install-inactive", Action::InstallInactive)];
-const DELIVERIES: [(&str, Delivery); 3] =
+pub(in crate::contract) const DELIVERIES: [(&str, Delivery); 3] =
     [("auto", Delivery::Auto), ("direct", Delivery::Direct), ("alternate", Delivery::Alternate)];
-const NOTIFIES: [(&str, Notify); 3] = [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
-const IF_NO_UI: [(&str, IfNoUi); 2] = [("stop", IfNoUi::Stop), ("proceed", IfNoUi::Proceed)];
-const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] = [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
+pub(in crate::contract) const NOTIFIES: [(&str, Notify); 3] =
+    [("auto", Notify::Auto), ("always", Notify::Always), ("never", Notify::Never)];
+pub(in crate::contract) const IF_NO_UI: [(&str, IfNoUi); 2] = [("stop", IfNoUi::Stop), ("proceed", IfNoUi::Proceed)];
+pub(in crate::contract) const UNKNOWN_DEVICE: [(&str, IfUnknownDevice); 2] =
+    [("fail", IfUnknownDevice::Fail), ("wait", IfUnknownDevice::Wait)];
 
 pub(super) fn request(value: &Value, caller: &RequestSource, now: Timestamp) -> Result<Request, Problem> {
     let faults = Faults::default();
@@ -56,7 +60,9 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     }
     let request_id = root.need("request_id").and_then(|f| f.parsed(Code::InvalidName));
     let source = root.get("source").map_or_else(|| Some(caller.clone()), |f| f.parsed(Code::InvalidName));
-    let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
+    let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| {
+        f.number(&PRIORITIES).and_then(|priority| u8::try_from(priority).ok())
+    });
     let work = work(&mut root);
     let devices = root.need("targets").and_then(|f| f.object()).and_then(targets);
     let deadline = root.get("schedule").and_then(|f| f.object()).and_then(schedule);
@@ -111,25 +117,26 @@ fn sources(field: &Field<'_>, only: bool) -> Option<BTreeSet<FactSource>> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(in crate::contract) enum Kind {
     Download,
     Operation,
     Inventory,
     Command,
 }
 
+pub(in crate::contract) const KINDS: [(&str, Kind); 4] = [
+    ("download", Kind::Download),
+    ("operation", Kind::Operation),
+    ("inventory", Kind::Inventory),
+    ("command", Kind::Command),
+];
+
 /// The members that say what is to be done, of every kind.
-const OF_WORK: [&str; 8] =
+pub(in crate::contract) const OF_WORK: [&str; 8] =
     ["package", "component", "operation", "action", "delivery", "allow_downgrade", "commands", "group"];
 
 fn work(root: &mut Object<'_>) -> Option<Work> {
-    let kinds = [
-        ("download", Kind::Download),
-        ("operation", Kind::Operation),
-        ("inventory", Kind::Inventory),
-        ("command", Kind::Command),
-    ];
-    match root.need("kind")?.choice(&kinds, &["bootstrap"]) {
+    match root.need("kind")?.choice(&KINDS, &["bootstrap"]) {
         Some(Kind::Download) => download(root),
         Some(Kind::Operation) => operation(root),
         Some(Kind::Inventory) => {
@@ -172,24 +179,25 @@ fn download(root: &mut Object<'_>) -> Option<Work> {
 }
 
 #[derive(Clone, Copy)]
-enum Operation {
+pub(in crate::contract) enum Operation {
     Package(PackageOperation),
     Component(ComponentOperation),
     /// Of a package or of a component.
     Remove,
 }
 
+pub(in crate::contract) const OPERATIONS: [(&str, Operation); 5] = [
+    ("install", Operation::Package(PackageOperation::Install)),
+    ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),
+    ("remove", Operation::Remove),
+    ("activate", Operation::Component(ComponentOperation::Activate)),
+    ("deactivate", Operation::Component(ComponentOperation::Deactivate)),
+];
+
 fn operation(root: &mut Object<'_>) -> Option<Work> {
     root.misplaced(&["action", "delivery", "allow_downgrade"], "belongs to `kind` `download`");
     root.misplaced(&["commands", "group"], "belongs to `kind` `command`");
-    let words = [
-        ("install", Operation::Package(PackageOperation::Install)),
-        ("install-inactive", Operation::Package(PackageOperation::InstallInactive)),
-        ("remove", Operation::Remove),
-        ("activate", Operation::Component(ComponentOperation::Activate)),
-        ("deactivate", Operation::Component(ComponentOperation::Deactivate)),
-    ];
-    let chosen = root.need("operation").and_then(|f| f.choice(&words, &[]));
+    let chosen = root.need("operation").and_then(|f| f.choice(&OPERATIONS, &[]));
     let of_component = match chosen {
         Some(Operation::Component(_)) => true,
         Some(Operation::Package(_)) => false,

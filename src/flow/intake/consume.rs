@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Incoming, Intake, Verdict, refuse::Refused};
+use super::{
+    Incoming, Intake, Stuck, Verdict,
+    refuse::{Kept, Refused},
+};
 use crate::{
     contract::{
         control::{Act, Control},
@@ -19,7 +22,7 @@ use crate::{
     infra::{
         broker::{
             Amqp,
-            amqp::{self, Delivery, Inbox, Kind, Link},
+            amqp::{self, Delivery, ERROR_HEADER, Inbox, Kind, Link, Message},
             backoff::Backoff,
         },
         jobs::hand::{Hand, Unmoved},
@@ -83,9 +86,9 @@ impl Consumer {
         while self.until_ready(&link).await? {
             let mut inbox = link.inbox().await?;
             backoff.reset();
-            match self.drain(&mut inbox, &mut pauses).await {
+            match self.drain(&link, &mut inbox, &mut pauses).await {
                 Ok(Ended::Stopped) => {
-                    self.finish(&mut inbox).await;
+                    self.finish(&link, &mut inbox).await;
                     inbox.close().await;
                     break;
                 }
@@ -119,7 +122,7 @@ impl Consumer {
     }
 
     /// Takes batches as they come.
-    async fn drain(&self, inbox: &mut Inbox, pauses: &mut Backoff) -> Result<Ended, amqp::Error> {
+    async fn drain(&self, link: &Link<'_>, inbox: &mut Inbox, pauses: &mut Backoff) -> Result<Ended, amqp::Error> {
         loop {
             let batch = tokio::select! {
                 biased;
@@ -127,7 +130,7 @@ impl Consumer {
                 () = self.pressed() => return Ok(self.paused("too many events wait to be told")),
                 batch = inbox.batch() => batch?,
             };
-            if !self.settle(inbox, &batch).await? {
+            if !self.settle(link, inbox, &batch).await? {
                 return Ok(self.paused("the database does not take it"));
             }
             pauses.reset();
@@ -135,18 +138,18 @@ impl Consumer {
     }
 
     /// Takes what the broker has delivered already, before the service ends.
-    async fn finish(&self, inbox: &mut Inbox) {
+    async fn finish(&self, link: &Link<'_>, inbox: &mut Inbox) {
         inbox.cancel().await;
         while let Ok(batch) = inbox.batch().await {
-            if !matches!(self.settle(inbox, &batch).await, Ok(true)) {
+            if !matches!(self.settle(link, inbox, &batch).await, Ok(true)) {
                 return;
             }
         }
     }
 
     /// Stores what a batch asks for and acknowledges it; `false` if some of it could not be stored.
-    async fn settle(&self, inbox: &Inbox, batch: &[Delivery]) -> Result<bool, amqp::Error> {
-        let fates = self.judge(batch).await;
+    async fn settle(&self, link: &Link<'_>, inbox: &Inbox, batch: &[Delivery]) -> Result<bool, amqp::Error> {
+        let fates = self.judge(link, batch).await;
         if fates.iter().all(|fate| *fate == Fate::Settled) {
             inbox.settle(batch).await?;
             return Ok(true);
@@ -157,7 +160,7 @@ impl Consumer {
         Ok(false)
     }
 
-    async fn judge(&self, batch: &[Delivery]) -> Vec<Fate> {
+    async fn judge(&self, link: &Link<'_>, batch: &[Delivery]) -> Vec<Fate> {
         let mut fates = vec![Fate::Open; batch.len()];
         let mut refused = Vec::new();
         let (mut places, mut incoming) = (Vec::new(), Vec::new());
@@ -185,20 +188,54 @@ impl Consumer {
                 (Verdict::Accepted(_) | Verdict::Unavailable, _) => {}
             }
         }
-        self.bury(batch, refused, &mut fates).await;
+        self.bury(link, batch, &refused, &mut fates).await;
         fates
     }
 
-    /// Keeps what was refused, and tells it.
-    async fn bury(&self, batch: &[Delivery], refused: Vec<(usize, Problem)>, fates: &mut [Fate]) {
+    /// Keeps what was refused, and tells it. What the database will never keep goes to the dead queue alone: nobody else can tell
+    /// of it, and to deliver it again would help nobody.
+    async fn bury(&self, link: &Link<'_>, batch: &[Delivery], refused: &[(usize, Problem)], fates: &mut [Fate]) {
         let letters = refused.iter().filter_map(|(place, problem)| {
             let delivery = batch.get(*place)?;
             Some(Refused { delivery, problem, tenant: &self.tenant, source: self.source() })
         });
-        let kept = self.intake.keep_refused(letters.collect()).await;
-        for ((place, _), kept) in refused.iter().zip(kept) {
-            if let Some(fate) = fates.get_mut(*place).filter(|_| kept) {
+        let letters: Vec<Refused<'_>> = letters.collect();
+        let kept = self.intake.keep_refused(&letters).await;
+        for (((place, _), letter), kept) in refused.iter().zip(&letters).zip(kept) {
+            let settled = match kept {
+                Kept::Yes => true,
+                Kept::No => false,
+                Kept::Never => self.copy(link, letter).await,
+            };
+            if let Some(fate) = fates.get_mut(*place).filter(|_| settled) {
                 *fate = Fate::Settled;
+            }
+        }
+    }
+
+    /// Puts a refused delivery into the dead queue; says whether it is there.
+    async fn copy(&self, link: &Link<'_>, letter: &Refused<'_>) -> bool {
+        let Refused { delivery, problem, .. } = letter;
+        let message = Message {
+            exchange: "",
+            key: &self.amqp.settings().dead_queue,
+            id: delivery.message_id.clone().unwrap_or_default(),
+            correlation: None,
+            content_type: delivery.content_type.as_deref().unwrap_or("application/json"),
+            headers: vec![(ERROR_HEADER, serde_json::to_string(problem).unwrap_or_default())],
+            mandatory: true,
+            body: &delivery.body,
+        };
+        let copied = async { link.outlet().await?.publish(&[message]).await }.await;
+        match copied {
+            Ok(fates) if fates == [amqp::Fate::Confirmed] => {
+                tracing::error!(message.id = delivery.message_id, code = %problem.code, "A message that the database does not take is in the dead queue alone");
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "A refusal was not kept");
+                false
             }
         }
     }
@@ -212,8 +249,13 @@ impl Consumer {
         match self.controlled(delivery).await {
             Ok(verdict) => verdict,
             Err(error) => {
-                tracing::error!(error = chain(&error), "A control was not taken");
-                Verdict::Unavailable
+                let permanent = error.is_permanent();
+                tracing::error!(error = chain(&error), permanent, "A control was not taken");
+                if permanent {
+                    Verdict::Refused(Box::new(Stuck(chain(&error)).problem()))
+                } else {
+                    Verdict::Unavailable
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What the bus brought and was refused: kept as a dead letter and told, in one commit. Nobody waits for an answer, so the event is
 //! the answer; and the row is what an operator can look at, hand in again or drop.
 
+use std::slice;
+
 use serde::Deserialize;
 
 use super::{Incoming, Intake, Verdict};
@@ -34,6 +36,22 @@ pub(super) struct Refused<'a> {
     pub(super) source: &'a RequestSource,
 }
 
+/// Whether what a delivery holds is kept with its refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+impl Whole {
+    const fn most(self, most: usize) -> usize {
+        match self {
+            Self::Yes => most,
+            Self::No => 0,
+        }
+    }
+}
+
 /// What became of a dead letter that was handed in again.
 #[derive(Debug, Clone)]
 pub enum Revived {
@@ -45,6 +63,17 @@ pub enum Revived {
     Unavailable,
 }
 
+/// What became of a refusal that was to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is stored, now or before.
+    Yes,
+    /// Nothing is known of it.
+    No,
+    /// The database does not take it, however often it is tried.
+    Never,
+}
+
 impl Refused<'_> {
     fn log(&self) {
         let (id, code) = (self.delivery.message_id.as_deref(), self.problem.code);
@@ -53,46 +82,58 @@ impl Refused<'_> {
 }
 
 impl Intake {
-    /// Keeps and tells refused deliveries; says of each whether it can be acknowledged.
+    /// Keeps and tells refused deliveries; says what became of each.
     ///
-    /// A delivery that came before, under the same id and with the same content, is neither kept nor told twice.
-    pub(super) async fn keep_refused(&self, refused: Vec<Refused<'_>>) -> Vec<bool> {
+    /// A delivery that came before, under the same id and with the same content, is neither kept nor told twice. Where the database
+    /// does not take one for what it holds, it is kept without that.
+    pub(super) async fn keep_refused(&self, refused: &[Refused<'_>]) -> Vec<Kept> {
+        let mut kept = self.bury(refused, Whole::Yes).await;
+        for (refused, kept) in refused.iter().zip(&mut kept).filter(|(_, kept)| **kept == Kept::Never) {
+            *kept = self.bury(slice::from_ref(refused), Whole::No).await.pop().unwrap_or(Kept::No);
+        }
+        self.told.poke();
+        kept
+    }
+
+    async fn bury(&self, refused: &[Refused<'_>], whole: Whole) -> Vec<Kept> {
         let mut mint = (self.mint)();
         let units: Result<Vec<Unit>, store::Error> =
-            refused.iter().map(|refused| self.burial(refused, mint.as_mut())).collect();
+            refused.iter().map(|refused| self.burial(refused, whole, mint.as_mut())).collect();
         let units = match units {
             Ok(units) => units,
             Err(error) => {
                 tracing::error!(error = chain(&error), "A refusal was not kept");
-                return refused.iter().map(|_| false).collect();
+                return refused.iter().map(|_| Kept::Never).collect();
             }
         };
         let results = self.store.commit_many(units).await;
-        self.told.poke();
-        results.iter().zip(&refused).map(|(result, refused)| self.is_kept(result, refused)).collect()
+        results.iter().zip(refused).map(|(result, refused)| self.kept(result, refused)).collect()
     }
 
-    fn is_kept(&self, result: &Result<Committed, CommitError>, refused: &Refused<'_>) -> bool {
+    fn kept(&self, result: &Result<Committed, CommitError>, refused: &Refused<'_>) -> Kept {
         match result {
             Ok(_) => {
                 self.metrics.dead_letter();
                 refused.log();
-                true
+                Kept::Yes
             }
-            Err(error) if error.conflict() == Some(&Conflict::DeadAlready) => true,
+            Err(error) if error.conflict() == Some(&Conflict::DeadAlready) => Kept::Yes,
             Err(error) => {
                 tracing::error!(error = chain(error), "A refusal was not kept");
-                false
+                if error.is_permanent() { Kept::Never } else { Kept::No }
             }
         }
     }
 
     /// The unit that keeps and tells one.
-    fn burial(&self, refused: &Refused<'_>, mint: &mut dyn Mint) -> Result<Unit, store::Error> {
+    fn burial(&self, refused: &Refused<'_>, whole: Whole, mint: &mut dyn Mint) -> Result<Unit, store::Error> {
         let now = self.clock.now();
         let Refused { delivery, problem, tenant, source } = *refused;
         let id = DeadLetterId::new(mint.uuid(now));
-        let data = told(delivery, problem, source);
+        let data = match whole {
+            Whole::Yes => told(delivery, problem, source),
+            Whole::No => Data::RequestRejected(RequestRejected { request_id: None, problem: problem.clone() }),
+        };
         let event = Event { id: EventId::new(mint.uuid(now)), tenant: tenant.clone(), time: now, sequence: None, data };
         let mut event = event_row(&event, 1)?;
         if event.subject.is_empty() {
@@ -104,11 +145,11 @@ impl Intake {
             at: now,
             kind: delivery.kind.key().to_owned(),
             problem: Json::of("problem", problem)?,
-            body: delivery.body.iter().copied().take(MOST_BYTES).collect(),
+            body: delivery.body.iter().copied().take(whole.most(MOST_BYTES)).collect(),
             size: u64::try_from(delivery.body.len()).unwrap_or(u64::MAX),
-            content_type: delivery.content_type.clone(),
-            headers: delivery.headers.clone(),
-            message_id: delivery.message_id.clone(),
+            content_type: delivery.content_type.clone().filter(|_| whole == Whole::Yes),
+            headers: delivery.headers.clone().into_iter().take(whole.most(usize::MAX)).collect(),
+            message_id: delivery.message_id.clone().filter(|_| whole == Whole::Yes),
             source: source.clone(),
             digest: identity(delivery),
             copied: false,

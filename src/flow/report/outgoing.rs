@@ -17,7 +17,7 @@ use crate::{
     infra::{
         broker::{
             Amqp,
-            amqp::{self, Fate, Link, Message, Outlet},
+            amqp::{self, ERROR_HEADER, Fate, Link, Message, Outlet},
             backoff::Backoff,
         },
         store::{
@@ -44,8 +44,6 @@ const COPIES: u32 = 20;
 /// The first pause of an event that the broker does not take, and the longest.
 const HELD: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(10);
-/// The header that says why a message is in the dead queue.
-const ERROR_HEADER: &str = "x-scomo-error";
 
 /// Why a link is given up.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ use error::Blame;
 
 pub use error::Error;
 pub use inbox::{Delivery, Inbox, Kind};
-pub use outlet::{Fate, Message, Outlet};
+pub use outlet::{ERROR_HEADER, Fate, Message, Outlet};
 
 /// How long the broker may take to open a connection, or to end one in order.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -56,6 +56,18 @@ pub enum Unmoved {
     Busy(JobId),
 }
 
+impl Unmoved {
+    /// Whether it fails however often it is tried.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_permanent(),
+            Self::Commit(error) => error.is_permanent(),
+            Self::Busy(_) => false,
+        }
+    }
+}
+
 impl Hand {
     /// Moves a job on that has not ended, on top of whatever else moves it; its id, unless it had ended.
     ///

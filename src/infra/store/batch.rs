@@ -22,6 +22,7 @@ use super::{
     due::{Again, Due, Lease},
     event::{self, EventRow},
     job::JobRow,
+    request::RequestRow,
     session::SessionRow,
     sql::pg::batch,
     unit::{Lost, lane},
@@ -33,6 +34,7 @@ pub(super) struct Batch<'u> {
     leases: Vec<&'u Lease>,
     /// Written one by one, before what refers to them.
     before: Vec<&'u Write>,
+    requests: Vec<&'u RequestRow>,
     fresh_sessions: Vec<&'u SessionRow>,
     sessions: Vec<&'u SessionRow>,
     closed: Vec<(DeviceKey, SessionKey)>,
@@ -87,10 +89,10 @@ impl<'u> Batch<'u> {
             Write::DueDone(lease) => self.leases.push(lease),
             Write::DeviceInsert(_)
             | Write::DeviceDelete { .. }
-            | Write::RequestInsert(_)
             | Write::RequestComplete { .. }
             | Write::PackagePut(_)
             | Write::DeadInsert(_) => self.before.push(write),
+            Write::RequestInsert(row) => self.requests.push(row),
             Write::SessionInsert(row) => self.fresh_sessions.push(row),
             Write::SessionPut(row) => self.sessions.push(row),
             Write::SessionsClose { device, except } => self.closed.push((*device, *except)),
@@ -135,6 +137,7 @@ impl Core {
     pub(super) async fn apply_set(&self, conn: &mut PgConnection, batch: &Batch<'_>) -> Result<(), Lost> {
         leases(conn, &batch.leases).await?;
         self.one_by_one(conn, &batch.before).await?;
+        requests(conn, &batch.requests).await?;
         self.fresh_sessions(conn, &batch.fresh_sessions).await?;
         self.sessions(conn, &batch.sessions).await?;
         closed(conn, &batch.closed).await?;
@@ -232,6 +235,25 @@ impl Core {
 
 async fn leases(conn: &mut PgConnection, rows: &[&Lease]) -> Result<(), Lost> {
     put!(conn, DUE_DONE, rows, |lease| lease.errand.as_str(), |lease| lease.subject, |lease| lease.token,)
+}
+
+async fn requests(conn: &mut PgConnection, rows: &[&RequestRow]) -> Result<(), Lost> {
+    put!(
+        conn,
+        REQUEST_INSERT,
+        rows,
+        |row| row.key.uuid(),
+        |row| row.tenant.as_str(),
+        |row| row.source.as_str(),
+        |row| row.request_id.as_str(),
+        |row| row.digest.as_bytes().to_vec(),
+        |row| row.body.as_str(),
+        |row| i64::from(row.priority),
+        |row| i64::from(row.jobs_total),
+        |row| row.created_at.micros(),
+        |row| row.completed.as_ref().map(|end| end.counts.as_str()),
+        |row| row.completed.as_ref().map(|end| end.at.micros()),
+    )
 }
 
 async fn closed(conn: &mut PgConnection, rows: &[(DeviceKey, SessionKey)]) -> Result<(), Lost> {

@@ -128,6 +128,40 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the same fails however often it is tried: what was to be stored, or a row that is there, is at fault, not the
+    /// database.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Database { .. } => {
+                let code = refusal(self).and_then(sqlx::error::DatabaseError::code);
+                code.is_some_and(|code| is_about_values(&code))
+            }
+            Self::BadRow { .. } | Self::Json { .. } => true,
+            Self::RowCount { .. }
+            | Self::Sealed { .. }
+            | Self::Keys(_)
+            | Self::KeyFile { .. }
+            | Self::Url(_)
+            | Self::TooOldServer { .. }
+            | Self::TooOldBinary { .. }
+            | Self::Migrate(_)
+            | Self::Held { .. }
+            | Self::LockFile { .. } => false,
+        }
+    }
+}
+
+/// Whether a database that answers so minds the values: PostgreSQL's classes 22 (data), 23 (constraints) and 54 (limits), and what
+/// SQLite calls too big, a constraint and a mismatch.
+fn is_about_values(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(lite) if code.len() < 5 => matches!(lite & 0xff, 18..=20),
+        Ok(_) | Err(_) => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
 /// Why a [`Unit`](super::Unit) was not committed, or may not have been.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
@@ -170,6 +204,15 @@ impl CommitError {
         match self {
             Self::Conflict { conflict, .. } => Some(conflict),
             Self::Unknown { .. } | Self::Failed { .. } | Self::Closed => None,
+        }
+    }
+
+    /// Whether the same unit fails however often it is tried.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Failed { source, .. } => source.is_permanent(),
+            Self::Conflict { .. } | Self::Unknown { .. } | Self::Closed => false,
         }
     }
 }
@@ -225,4 +268,21 @@ pub(super) fn is_transient(error: &Error) -> bool {
 
 fn refusal(error: &Error) -> Option<&dyn sqlx::error::DatabaseError> {
     if let Error::Database { source, .. } = error { source.as_database_error() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_values_is_told_from_what_may_heal() {
+        // PostgreSQL: no such character, a string too long, a foreign key, an index row too large; SQLite: a trigger, too big.
+        for code in ["22P05", "22001", "23503", "54000", "1811", "19", "18"] {
+            assert!(is_about_values(code), "{code}");
+        }
+        // A deadlock, a full disk, shutting down, read-only, no such column; SQLite: busy, full, cannot open.
+        for code in ["40P01", "53100", "57P01", "25006", "42703", "5", "13", "14", "517"] {
+            assert!(!is_about_values(code), "{code}");
+        }
+    }
 }

@@ -88,6 +88,21 @@ impl Store {
         raw.map(RequestRaw::row).transpose()
     }
 
+    /// Those of the requests that are stored, of as many as are asked for at once; in no order.
+    pub async fn requests_by_id(
+        &self,
+        asked: &[(&Tenant, &RequestSource, &RequestId)],
+    ) -> Result<Vec<RequestRow>, Error> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<_> = asked.iter().map(|(t, source, id)| [t.as_str(), source.as_str(), id.as_str()]).collect();
+        let names =
+            serde_json::to_string(&names).map_err(|source| Error::Json { what: "names of requests", source })?;
+        let rows = read!(fetch_all, self.core, request::BY_IDENTITIES, RequestRaw, names)?;
+        rows.into_iter().map(RequestRaw::row).collect()
+    }
+
     /// The requests of a tenant, newest first.
     pub async fn requests(&self, tenant: &Tenant, page: Page) -> Result<Vec<RequestRow>, Error> {
         let (at, key) = page.falling();

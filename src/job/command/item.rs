@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// What became of one command of the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "CommandItem")]
 pub struct Item {
     /// Its place in the list; the first is 0.
     pub index: usize,
@@ -33,7 +34,8 @@ pub struct Item {
 }
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "CommandOutcome")]
 #[serde(rename_all = "snake_case")]
 pub enum ItemOutcome {
     /// What was wanted is so.
@@ -51,7 +53,8 @@ pub enum ItemOutcome {
 }
 
 /// What a command brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "CommandValue")]
 #[serde(untagged)]
 pub enum ItemValue {
     /// A leaf.
@@ -81,8 +84,9 @@ pub enum ItemValue {
     },
 }
 
-/// See [`ItemValue::Answer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a user says without typing or choosing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "UserAnswer")]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
     /// Yes, or seen.

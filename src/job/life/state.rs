@@ -53,7 +53,7 @@ pub struct Over {
 }
 
 /// The `result` of a job event (contract "Events").
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct JobResult {
     /// The SCOMO result code (SCOMO sheet 4.1), where there was one.
@@ -112,7 +112,7 @@ pub enum Ending {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident $word:literal $meaning:literal, $remedy:literal;)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum $name {
             $(#[doc = $meaning] #[serde(rename = $word)] $variant,)+
         }
@@ -267,6 +267,17 @@ impl TryFrom<String> for StateName {
 impl From<StateName> for &'static str {
     fn from(name: StateName) -> Self {
         name.as_str()
+    }
+}
+
+impl schemars::JsonSchema for StateName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "State".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Self::all().map(Self::as_str).collect();
+        schemars::json_schema!({ "type": "string", "enum": names })
     }
 }
 

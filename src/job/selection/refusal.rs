@@ -13,7 +13,8 @@ use crate::model::{
 };
 
 /// A version that was tried and not selected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PackageRefusal")]
 #[error("{package} was refused: {reason}")]
 pub struct Refusal {
     /// Which one.
@@ -23,7 +24,7 @@ pub struct Refusal {
 }
 
 /// The reason; in JSON `code` is stable.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum RefusalReason {
     /// The request wants another version.

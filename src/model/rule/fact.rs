@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::device::Facts;
 
 /// What a rule can read of a device and miss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum FactName {
     /// `DevInfo/Man`
     #[serde(rename = "dev.man")]

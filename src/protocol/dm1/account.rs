@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::secret::{Secret, SecretBytes};
 
 /// An authentication scheme whose credentials travel in `Cred` (DM 1.x sheet 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// `syncml:auth-basic`: user and password as they are.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Delivered, Deployed, Inventory};
 
 /// The kinds of entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "EntryKind")]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A delivered package.
@@ -17,7 +18,8 @@ pub enum Kind {
 }
 
 /// What of an entry matters to others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "InventoryEntry")]
 pub struct Entry {
     /// `PkgID` of a package, `ID` of a component; the name of its node where the device shows none.
     pub id: String,
@@ -35,7 +37,8 @@ pub struct Entry {
 }
 
 /// The state of an entry, of whatever kind (SCOMO sheet 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "EntryState")]
 #[serde(untagged)]
 pub enum State {
     /// Of a package.
@@ -45,7 +48,8 @@ pub enum State {
 }
 
 /// A difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "InventoryChange")]
 pub struct Change {
     /// What happened to the entry.
     pub change: How,
@@ -60,7 +64,8 @@ pub struct Change {
 }
 
 /// What happened to an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangeKind")]
 #[serde(rename_all = "lowercase")]
 pub enum How {
     /// It is new.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::ResultCode;
 
 /// The last install-notify that a device posted for a download, and whether the code that it reported goes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "InstallNotify")]
 pub struct Posted {
     /// 900 to 999.
     pub status: u16,

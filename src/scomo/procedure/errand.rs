@@ -75,7 +75,7 @@ impl Collect {
 }
 
 /// The end that a download wants (contract "Request", `action`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// The package lies on the device, not installed.
@@ -87,7 +87,7 @@ pub enum Action {
 }
 
 /// What may be done with a delivered package (SCOMO sheet 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageOperation {
     /// Install and activate its components.
@@ -99,7 +99,7 @@ pub enum PackageOperation {
 }
 
 /// What may be done with a deployment component (SCOMO sheet 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ComponentOperation {
     /// Make it run.

@@ -4,6 +4,7 @@ mod dead;
 mod devices;
 mod events;
 mod jobs;
+pub mod openapi;
 mod packages;
 mod page;
 mod requests;
@@ -87,7 +88,8 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/select", read(post(select::select)))
         .route("/events", read(get(events::read)))
         .with_state(api);
-    with_problems(Router::new().nest("/api/v1", v1), patience)
+    let root = Router::new().route("/openapi.json", get(openapi::read)).nest(openapi::PREFIX, v1);
+    with_problems(root, patience)
 }
 
 impl From<store::Error> for Refusal {

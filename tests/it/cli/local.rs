@@ -29,6 +29,7 @@ const COMMANDS: &[&[&str]] = &[
     &["package", "show"],
     &["package", "verify"],
     &["select"],
+    &["schema"],
 ];
 
 #[test]

@@ -69,7 +69,9 @@ impl Api {
 
     /// Hands a request in, which must be taken.
     pub(crate) async fn submit(&self, id: &str, devices: &[&str], ask: Value) {
-        let reply = self.post("requests", &request(id, devices, ask)).await;
+        let request = request(id, devices, ask);
+        super::contract::is_request(&request);
+        let reply = self.post("requests", &request).await;
         assert_eq!(reply.status, 202, "{}", reply.body);
     }
 
@@ -128,6 +130,7 @@ impl Api {
 
 /// Holds the events of a completed request against the contract, and gives its end.
 pub(crate) fn judge(events: &[Value]) -> Ended {
+    events.iter().for_each(super::contract::is_event);
     let of_type = |wanted: &str| events.iter().filter(|e| e["type"] == wanted).collect::<Vec<_>>();
     assert_eq!(of_type("scomo.request.accepted").len(), 1, "{events:#?}");
     let completed = of_type("scomo.request.completed");

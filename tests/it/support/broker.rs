@@ -216,6 +216,7 @@ impl Events {
         let Delivery { data, properties, acker, .. } = next.unwrap().unwrap();
         acker.ack(BasicAckOptions::default()).await.unwrap();
         let event: Value = serde_json::from_slice(&data).unwrap();
+        super::contract::is_event(&event);
         self.seen.push((event.clone(), properties));
         event
     }

@@ -15,18 +15,19 @@ use crate::{
 };
 
 /// The most commands of a list.
-const MOST_COMMANDS: usize = 64;
+pub(in crate::contract) const MOST_COMMANDS: usize = 64;
 /// What all values and texts of a list may have together, in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+pub(in crate::contract) const MOST_BYTES: usize = 64 * 1024;
 /// The longest MIME type, and the longest choice or preset, in bytes.
-const MOST_TYPE: usize = 127;
-const MOST_CHOICE: usize = 255;
-const MOST_CHOICES: usize = 32;
-const SECONDS: RangeInclusive<u32> = 1..=86_400;
-const LENGTHS: RangeInclusive<u32> = 1..=2048;
+pub(in crate::contract) const MOST_TYPE: usize = 127;
+pub(in crate::contract) const MOST_CHOICE: usize = 255;
+pub(in crate::contract) const MOST_CHOICES: usize = 32;
+pub(in crate::contract) const SECONDS: RangeInclusive<u32> = 1..=86_400;
+pub(in crate::contract) const LENGTHS: RangeInclusive<u32> = 1..=2048;
 
-const GROUPS: [(&str, Grouping); 2] = [("atomic", Grouping::Atomic), ("sequence", Grouping::Sequence)];
-const FORMATS: [(&str, Option<Format>); 10] = [
+pub(in crate::contract) const GROUPS: [(&str, Grouping); 2] =
+    [("atomic", Grouping::Atomic), ("sequence", Grouping::Sequence)];
+pub(in crate::contract) const FORMATS: [(&str, Option<Format>); 10] = [
     ("chr", Some(Format::Chr)),
     ("int", Some(Format::Int)),
     ("bool", Some(Format::Bool)),
@@ -38,14 +39,14 @@ const FORMATS: [(&str, Option<Format>); 10] = [
     ("null", Some(Format::Null)),
     ("node", None),
 ];
-const PROMPTS: [(&str, PromptKind); 5] = [
+pub(in crate::contract) const PROMPTS: [(&str, PromptKind); 5] = [
     ("display", PromptKind::Display),
     ("confirm", PromptKind::Confirm),
     ("input", PromptKind::Input),
     ("choice", PromptKind::Choice),
     ("choices", PromptKind::Choices),
 ];
-const INPUTS: [(&str, PromptInput); 6] = [
+pub(in crate::contract) const INPUTS: [(&str, PromptInput); 6] = [
     ("text", PromptInput::Text),
     ("number", PromptInput::Number),
     ("date", PromptInput::Date),

@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `delivery_mode` of what survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
+/// The header that says why a message is in the dead queue.
+pub const ERROR_HEADER: &str = "x-scomo-error";
+
 /// A message on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Api,
@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     contract::problem::{Code, Problem},
-    flow::intake::Revived,
+    flow::intake::{Receipt, Revived},
     infra::store::{self, Cursor, dead::DeadLetterRow},
     model::{
         clock::Timestamp,
-        id::{DeadLetterId, RequestSource},
+        id::{DeadLetterId, RequestId, RequestSource},
     },
     server::http::{
         auth::Caller,
@@ -25,7 +25,8 @@ use crate::{
     },
 };
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeadLetterList")]
 pub(super) struct List {
     dead: Vec<Summary>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,8 @@ pub(super) struct List {
 }
 
 /// A dead letter in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeadLetterSummary")]
 pub(super) struct Summary {
     id: String,
     refused_at: Timestamp,
@@ -47,7 +49,8 @@ pub(super) struct Summary {
 }
 
 /// A dead letter in full.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeadLetterView")]
 pub(super) struct View {
     #[serde(flatten)]
     summary: Summary,
@@ -63,6 +66,17 @@ pub(super) struct View {
     /// Else its bytes, or the first of many.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
+}
+
+/// A dead letter that is a request now.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeadLetterRequeued")]
+pub(super) struct Requeued {
+    id: String,
+    request_id: RequestId,
+    source: RequestSource,
+    /// How many jobs it became.
+    jobs: u32,
 }
 
 /// `GET /dead`
@@ -96,13 +110,12 @@ pub(super) async fn requeue(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Requeued>), Refusal> {
     let row = find(&api, &caller, &id).await?;
     match api.intake.revive(&row).await? {
         Revived::Accepted(receipt) => {
-            let told =
-                json!({ "id": id, "request_id": receipt.request_id, "source": receipt.source, "jobs": receipt.jobs });
-            Ok((StatusCode::ACCEPTED, Json(told)))
+            let Receipt { request_id, source, jobs, .. } = receipt;
+            Ok((StatusCode::ACCEPTED, Json(Requeued { id, request_id, source, jobs })))
         }
         Revived::Refused(problem) => Err((*problem).into()),
         Revived::Unavailable => Err(Problem::new(Code::Unavailable, Code::Unavailable.meaning()).into()),

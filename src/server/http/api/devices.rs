@@ -47,7 +47,8 @@ use crate::{
 /// How often a change is tried that others keep overtaking.
 const ATTEMPTS: usize = 5;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeviceList")]
 pub(super) struct List {
     devices: Vec<DeviceView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,7 +110,8 @@ pub(super) async fn show(
 }
 
 /// What of a device's inventory is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "InventoryQuery")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -117,21 +119,23 @@ pub(super) struct Which {
 }
 
 /// An inventory of a device, or those that were told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Inventories {
     Current(Current),
     History { device: DeviceId, inventories: Vec<Former> },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "CurrentInventory")]
 pub(super) struct Current {
     device: DeviceId,
     #[serde(flatten)]
     inventory: InventoryView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "FormerInventory")]
 pub(super) struct Former {
     told_at: Timestamp,
     #[serde(flatten)]

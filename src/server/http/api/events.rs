@@ -12,13 +12,13 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::{
-    Api,
+    Api, openapi,
     page::{bounded, not_ours},
 };
 use crate::{
@@ -45,7 +45,8 @@ const BATCH: u32 = 200;
 /// The cursor that means the newest event.
 const END: &str = "end";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "EventQuery")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     /// The cursor of the last event seen; `end` for the newest. Absent: from the oldest that is kept.
@@ -56,6 +57,17 @@ pub(super) struct Wish {
     request: Option<String>,
     /// Only if it is this source's request, as far as an event says.
     source: Option<String>,
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "EventPage")]
+pub(super) struct Page {
+    /// Those that pass the filter, in order.
+    #[schemars(with = "Vec<openapi::Event>")]
+    events: Vec<Value>,
+    /// The cursor behind them.
+    next: String,
 }
 
 /// `GET /events`
@@ -80,7 +92,7 @@ pub(super) async fn read(
     }
     let (events, next) = look(&api, &caller.tenant, &wish, after, limit).await?;
     let events: Vec<Value> = events.into_iter().map(|(_, event)| event).collect();
-    Ok(Json(json!({ "events": events, "next": next.to_string() })).into_response())
+    Ok(Json(Page { events, next: next.to_string() }).into_response())
 }
 
 /// Looks through at most `limit` events behind a position: those that pass, and the position of the last that was looked at.
@@ -158,6 +170,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -32,7 +32,8 @@ pub(super) use view::{JobDetail, JobView};
 /// How far into a device's queue is looked for the job that holds it.
 const MOST_QUEUED: u32 = 256;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "JobQuery")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     request: Option<String>,
@@ -43,7 +44,8 @@ pub(super) struct Wish {
     limit: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "JobList")]
 pub(super) struct List {
     jobs: Vec<JobView>,
     #[serde(skip_serializing_if = "Option::is_none")]

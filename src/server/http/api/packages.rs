@@ -1,22 +1,54 @@
 //! `/packages`: the catalogue as it was last loaded.
 
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Api;
 use crate::{
     infra::store::{self, package::PackageRow},
-    model::{catalog::Manifest, id::PackageId},
+    model::{
+        catalog::{Component, Delivery, Manifest},
+        digest::Digest,
+        id::PackageId,
+        rule::Rule,
+        version::Version,
+    },
     server::http::{
         auth::Caller,
         problem::{Path, Refusal},
     },
 };
 
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PackageList")]
+pub(super) struct List {
+    packages: Vec<Summary>,
+}
+
+/// A package in short.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PackageSummary")]
+struct Summary {
+    id: PackageId,
+    version: Version,
+    name: String,
+    /// Bytes of the payload.
+    size: u64,
+    /// Of the payload.
+    sha256: Digest,
+    /// To which devices it applies; null: to every device.
+    when: Option<Rule>,
+    /// Offered when a device asks without naming a package.
+    on_request: bool,
+    delivery: Delivery,
+    components: Vec<Component>,
+}
+
 /// `GET /packages`
-pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<List>, Refusal> {
     let rows = api.store.packages(&caller.tenant).await?;
-    Ok(Json(json!({ "packages": summaries(&rows)? })))
+    Ok(Json(List { packages: summaries(&rows)? }))
 }
 
 /// `GET /packages/{id}`
@@ -24,13 +56,13 @@ pub(super) async fn versions(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<List>, Refusal> {
     let mut rows = api.store.packages(&caller.tenant).await?;
     rows.retain(|row| row.id.as_str() == id);
     if rows.is_empty() {
         return Err(Refusal::not_found("package"));
     }
-    Ok(Json(json!({ "packages": summaries(&rows)? })))
+    Ok(Json(List { packages: summaries(&rows)? }))
 }
 
 /// `GET /packages/{id}/{version}`
@@ -51,12 +83,12 @@ pub(super) fn manifest(row: &PackageRow) -> Result<Manifest, store::Error> {
 }
 
 /// The packages by id, the highest version first.
-fn summaries(rows: &[PackageRow]) -> Result<Vec<Value>, Refusal> {
+fn summaries(rows: &[PackageRow]) -> Result<Vec<Summary>, Refusal> {
     let mut manifests = rows.iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
     manifests.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| b.version.cmp(&a.version)));
-    let summary = |m: Manifest| {
-        json!({ "id": m.id, "version": m.version, "name": m.name, "size": m.size, "sha256": m.sha256,
-            "when": m.when, "on_request": m.on_request, "delivery": m.delivery, "components": m.components })
+    let summary = |manifest: Manifest| {
+        let Manifest { id, version, name, size, sha256, when, on_request, delivery, components, .. } = manifest;
+        Summary { id, version, name, size, sha256, when, on_request, delivery, components }
     };
     Ok(manifests.into_iter().map(summary).collect())
 }

@@ -13,7 +13,8 @@ use crate::{
 const USUAL: u32 = 100;
 
 /// The query of a list that knows pages alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PageQuery")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     after: Option<String>,

@@ -24,7 +24,8 @@ use crate::{
 /// Jobs that are shown with their request.
 const SHOWN: u32 = 100;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "RequestQuery")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     source: String,
@@ -32,7 +33,8 @@ pub(super) struct Wish {
 }
 
 /// A request in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RequestSummary")]
 pub(super) struct Summary {
     request_id: RequestId,
     source: RequestSource,
@@ -45,7 +47,8 @@ pub(super) struct Summary {
 }
 
 /// A request in full.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RequestView")]
 pub(super) struct View {
     #[serde(flatten)]
     summary: Summary,
@@ -61,7 +64,8 @@ pub(super) struct View {
 }
 
 /// What came of a cancel.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RequestCancelled")]
 pub(super) struct Cancelled {
     #[serde(flatten)]
     summary: Summary,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Api, devices, packages::manifest};
 use crate::{
@@ -12,16 +14,49 @@ use crate::{
         read::{Faults, Field, Object, json as parse},
     },
     infra::known::Known,
-    job::selection::{self, PackageWanted, Selection, Verdict, Want, Wanted},
-    model::{id::DeviceId, rule::FactName},
+    job::selection::{self, PackageWanted, RefusalReason, Selection, Verdict, Want, Wanted},
+    model::{
+        catalog::PackageRef,
+        id::{DeviceId, PackageId},
+        rule::FactName,
+        version::Version,
+    },
     server::http::{
         auth::Caller,
         problem::{Body, MOST_BODY, Refusal},
     },
 };
 
+/// What a device would get.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SelectionAnswer")]
+pub(super) struct Answer {
+    device: DeviceId,
+    /// `chosen`, `already_done`, `undecided` or `nothing`.
+    outcome: &'static str,
+    /// The package chosen, or there already; else null.
+    package: Option<PackageRef>,
+    /// A sentence.
+    reason: String,
+    /// What was not chosen.
+    refused: Vec<Refused>,
+    /// How many more were refused.
+    more_refused: usize,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SelectionRefusal")]
+struct Refused {
+    package: PackageId,
+    version: Version,
+    /// A sentence.
+    reason: String,
+    /// The same for programs.
+    cause: RefusalReason,
+}
+
 /// `POST /select`
-pub(super) async fn select(State(api): State<Api>, caller: Caller, Body(body): Body) -> Result<Json<Value>, Refusal> {
+pub(super) async fn select(State(api): State<Api>, caller: Caller, Body(body): Body) -> Result<Json<Answer>, Refusal> {
     let (device, mut wanted) = question(&parse(&body, MOST_BODY)?)?;
     let row = api.store.device(&caller.tenant, &device.normalised()).await?;
     let row = row.ok_or_else(|| Refusal::not_found("device"))?;
@@ -31,7 +66,7 @@ pub(super) async fn select(State(api): State<Api>, caller: Caller, Body(body): B
     let catalogue = catalogue.iter().map(manifest).collect::<Result<Vec<_>, _>>()?;
     // Nothing can be read now: what hangs on facts that are not known is refused with their names.
     let chosen = selection::select(&wanted, &facts, &catalogue, &BTreeSet::new(), api.now());
-    Ok(Json(answer(&device, &chosen)))
+    Ok(Json(answer(device, &chosen)))
 }
 
 fn question(body: &Value) -> Result<(DeviceId, Wanted), Problem> {
@@ -58,7 +93,7 @@ fn package(mut root: Object<'_>) -> Option<PackageWanted> {
     Some(PackageWanted { id: id?, version })
 }
 
-fn answer(device: &DeviceId, selection: &Selection) -> Value {
+fn answer(device: DeviceId, selection: &Selection) -> Answer {
     let (outcome, package, reason) = match &selection.verdict {
         Verdict::Chosen(package) => ("chosen", Some(package), "the first that passes".to_owned()),
         Verdict::AlreadyDone(package) => ("already_done", Some(package), "all that it installs is there".to_owned()),
@@ -68,16 +103,26 @@ fn answer(device: &DeviceId, selection: &Selection) -> Value {
         }
         Verdict::Nothing => ("nothing", None, "no package passes".to_owned()),
     };
-    let refused = selection.refusals.iter().map(|refusal| {
-        json!({ "package": refusal.package.id, "version": refusal.package.version,
-            "reason": refusal.reason.to_string(), "cause": refusal.reason })
+    let refused = selection.refusals.iter().map(|refusal| Refused {
+        package: refusal.package.id.clone(),
+        version: refusal.package.version.clone(),
+        reason: refusal.reason.to_string(),
+        cause: refusal.reason.clone(),
     });
-    json!({ "device": device, "outcome": outcome, "package": package, "reason": reason,
-        "refused": refused.collect::<Vec<_>>(), "more_refused": selection.more_refusals })
+    Answer {
+        device,
+        outcome,
+        package: package.cloned(),
+        reason,
+        refused: refused.collect(),
+        more_refused: selection.more_refusals,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

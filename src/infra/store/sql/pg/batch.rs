@@ -37,6 +37,13 @@ ON CONFLICT (errand, subject) DO UPDATE
 SET at = CASE WHEN due.lease_token IS NULL AND due.at < excluded.at THEN due.at ELSE excluded.at END,
     lease_token = NULL, lease_until = NULL, attempts = 0";
 
+pub(in crate::infra::store) const REQUEST_INSERT: &str = "-- batch.request_insert
+INSERT INTO request (key, tenant, source, request_id, digest, body, priority, jobs_total, created_at, counts,
+    completed_at)
+SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bigint[], $8::bigint[],
+    $9::bigint[], $10::text[], $11::bigint[])
+ON CONFLICT (tenant, source, request_id) DO NOTHING";
+
 pub(in crate::infra::store) const SESSION_INSERT: &str = "-- batch.session_insert
 INSERT INTO session (key, tenant, device_key, dm_session_id, version, authenticated, open, msg_id, digest, state, job_id,
     created_at, updated_at)

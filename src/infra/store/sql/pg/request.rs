@@ -8,6 +8,11 @@ pub(in crate::infra::store) const BY_IDENTITY: &str = "-- request.by_identity
 SELECT key, tenant, source, request_id, digest, body, priority, jobs_total, created_at, counts, completed_at
 FROM request WHERE tenant = $1 AND source = $2 AND request_id = $3";
 
+pub(in crate::infra::store) const BY_IDENTITIES: &str = "-- request.by_identities
+SELECT key, r.tenant, r.source, r.request_id, digest, body, priority, jobs_total, created_at, counts, completed_at
+FROM jsonb_array_elements($1::jsonb) AS asked (it)
+JOIN request r ON r.tenant = asked.it ->> 0 AND r.source = asked.it ->> 1 AND r.request_id = asked.it ->> 2";
+
 pub(in crate::infra::store) const IDENTITY: &str = "-- request.identity
 SELECT key, digest FROM request WHERE tenant = $1 AND source = $2 AND request_id = $3";
 

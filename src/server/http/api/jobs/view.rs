@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A job in a list: what its events tell, and its times.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::server::http::api) struct JobView {
     #[serde(flatten)]
     data: JobData,
@@ -24,7 +24,7 @@ pub(in crate::server::http::api) struct JobView {
 }
 
 /// A job in full: also what it does, why this way, what was refused, and its history.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::server::http::api) struct JobDetail {
     #[serde(flatten)]
     view: JobView,
@@ -38,7 +38,8 @@ pub(in crate::server::http::api) struct JobDetail {
     history_dropped: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RefusedPackage")]
 struct Refused {
     #[serde(flatten)]
     refusal: Refusal,
