@@ -6,6 +6,7 @@ mod dead;
 mod due;
 mod events;
 mod lists;
+mod pools;
 mod relay;
 pub(crate) mod rows;
 mod scene;

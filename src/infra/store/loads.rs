@@ -24,6 +24,7 @@ const LOADERS: usize = 2;
 pub(super) type Failed = Arc<sqlx::Error>;
 
 /// The loaders' end that takes questions in.
+#[derive(Clone)]
 pub(super) struct Loads {
     door: mpsc::Sender<Question>,
 }
