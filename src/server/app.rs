@@ -195,6 +195,8 @@ impl Shared {
             grants: KEEP_GRANTS,
             events: self.settings.retention.events,
             dead_letters: self.settings.retention.dead_letters,
+            jobs: self.settings.retention.jobs,
+            requests: self.settings.retention.requests,
         };
         let driver = |poke: &Poke| Driver {
             store: store.clone(),
