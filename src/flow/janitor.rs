@@ -57,6 +57,12 @@ pub struct Retention {
     /// Messages of the bus after they were refused.
     #[serde(with = "span")]
     pub dead_letters: Duration,
+    /// Jobs after their request was completed.
+    #[serde(with = "span")]
+    pub jobs: Duration,
+    /// Requests after their jobs were deleted: so long their identities are known.
+    #[serde(with = "span")]
+    pub requests: Duration,
 }
 
 /// How often things are cleared away, and how many at a time.
@@ -128,13 +134,15 @@ pub async fn clear(store: Store, clock: Arc<dyn Clock>, keep: Retention, stop: C
 }
 
 /// Clears a batch of each kind, and says whether there may be more.
-async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
+pub async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
     let before = |span: Duration| now.before(span);
     let cleared = [
         ("sessions", store.prune_sessions(before(keep.sessions), BATCH).await),
         ("grants", store.prune_grants(before(keep.grants), BATCH).await),
         ("events", store.prune_events(before(keep.events), BATCH).await),
         ("dead letters", store.prune_dead_letters(before(keep.dead_letters), BATCH).await),
+        ("jobs", store.prune_jobs(before(keep.jobs), BATCH).await.map(|cleared| cleared.jobs.max(cleared.requests))),
+        ("requests", store.prune_requests(before(keep.requests), BATCH).await),
     ];
     let full = |(what, result)| match result {
         Ok(count) => count == u64::from(BATCH),

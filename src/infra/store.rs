@@ -21,9 +21,11 @@ pub mod grant;
 pub mod job;
 pub mod json;
 mod loads;
+mod migrate;
 mod open;
 pub mod package;
 pub mod page;
+mod pools;
 pub mod relay;
 pub mod request;
 pub mod scene;
@@ -48,16 +50,40 @@ pub use unit::{Committed, Unit, Write};
 
 use crate::model::clock::Clock;
 
-/// The database. Cheap to clone; all clones are one.
+/// The database. Cheap to clone; all clones are one. They differ in the connections that they use, so that a flood at one door does
+/// not starve the others: what [`Store::open`] gives serves devices, [`Store::for_flow`] and [`Store::for_admin`] the rest.
 #[derive(Clone)]
 pub struct Store {
     core: Arc<Core>,
+    doors: Arc<Doors>,
     lanes: Arc<Lanes>,
 }
 
 /// What the writers share with the store: when the last clone of the store is dropped, they end and this with them.
 struct Core {
     inner: Inner,
-    keys: Keys,
+    keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
+}
+
+/// The same database through other connections. With SQLite all are one.
+struct Doors {
+    device: Arc<Core>,
+    flow: Arc<Core>,
+    admin: Arc<Core>,
+    writers: Arc<Core>,
+}
+
+impl Store {
+    /// The same store for what the service does by itself: wakes, the bus, events, cleaning up.
+    #[must_use]
+    pub fn for_flow(&self) -> Self {
+        Self { core: Arc::clone(&self.doors.flow), ..self.clone() }
+    }
+
+    /// The same store for the API.
+    #[must_use]
+    pub fn for_admin(&self) -> Self {
+        Self { core: Arc::clone(&self.doors.admin), ..self.clone() }
+    }
 }

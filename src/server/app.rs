@@ -155,9 +155,9 @@ impl Shared {
         let keys = Keys::choose(&settings.secrets.keys, &settings.database)?;
         let store = Store::open(&settings.database, keys, Arc::clone(&clock)).await?;
         let depot = Depot::open(&settings.depot)?;
-        let broker = Broker::open(&settings.bus, store.clone())?;
+        let broker = Broker::open(&settings.bus, store.for_flow())?;
         let catalogue = Catalogue::default();
-        log(&catalogue.load(&depot, &store, &Tenant::default(), clock.now()).await?);
+        log(&catalogue.load(&depot, &store.for_flow(), &Tenant::default(), clock.now()).await?);
         Ok(Self {
             classes: Arc::new(settings.device_classes.clone()),
             policy: settings.job.patience.clone(),
@@ -176,8 +176,9 @@ impl Shared {
 
     fn run_errands(&self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
         let courier = courier::Settings { timeout: self.settings.webhook.timeout };
+        let store = self.store.for_flow();
         let wake = Wake {
-            store: self.store.clone(),
+            store: store.clone(),
             classes: Arc::clone(&self.classes),
             courier: Webhook::new(&courier, self.settings.webhook.signing_key.clone())?,
             server_id: self.settings.device.server_id.clone(),
@@ -188,15 +189,17 @@ impl Shared {
             told: self.told.clone(),
         };
         let completer =
-            Completer { store: self.store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
+            Completer { store: store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
         let keep = Retention {
             sessions: KEEP_SESSIONS,
             grants: KEEP_GRANTS,
             events: self.settings.retention.events,
             dead_letters: self.settings.retention.dead_letters,
+            jobs: self.settings.retention.jobs,
+            requests: self.settings.retention.requests,
         };
         let driver = |poke: &Poke| Driver {
-            store: self.store.clone(),
+            store: store.clone(),
             clock: Arc::clone(&self.clock),
             settings: driver::Settings::default(),
             poke: poke.clone(),
@@ -205,7 +208,7 @@ impl Shared {
         tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
         tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
         self.run_bus(tasks, stop);
-        tasks.spawn(janitor::clear(self.store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
+        tasks.spawn(janitor::clear(store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
     }
 
@@ -213,7 +216,7 @@ impl Shared {
     fn run_bus(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         let relay = Relay {
             broker: self.broker.clone(),
-            store: self.store.clone(),
+            store: self.store.for_flow(),
             high_water: self.settings.bus.outbox_high_water,
             pressure: self.pressure.clone(),
             keep: self.settings.retention.events,
@@ -226,8 +229,8 @@ impl Shared {
         tasks.spawn(relay.run());
         if let Some(amqp) = self.broker.amqp() {
             let consumer = Consumer {
-                intake: self.intake(),
-                hand: self.hand(),
+                intake: self.intake(self.store.for_flow()),
+                hand: self.hand(self.store.for_flow()),
                 amqp: Arc::clone(amqp),
                 tenant: Tenant::default(),
                 stop: stop.clone(),
@@ -236,9 +239,9 @@ impl Shared {
         }
     }
 
-    fn hand(&self) -> Hand {
+    fn hand(&self, store: Store) -> Hand {
         Hand {
-            store: self.store.clone(),
+            store,
             policy: Arc::new(self.policy.clone()),
             clock: Arc::clone(&self.clock),
             mint,
@@ -286,9 +289,9 @@ impl Shared {
         let for_devices = device::with_patience(messages, patience).merge(download::routes(delivery));
         let doorkeeper = Doorkeeper::new(&self.settings.admin);
         let api = Api {
-            store: self.store.clone(),
-            intake: self.intake(),
-            hand: self.hand(),
+            store: self.store.for_admin(),
+            intake: self.intake(self.store.for_admin()),
+            hand: self.hand(self.store.for_admin()),
             classes: Arc::clone(&self.classes),
             clock: Arc::clone(&self.clock),
             stop: stop.clone(),
@@ -329,9 +332,9 @@ impl Shared {
         })
     }
 
-    fn intake(&self) -> Intake {
+    fn intake(&self, store: Store) -> Intake {
         Intake {
-            store: self.store.clone(),
+            store,
             catalogue: self.catalogue.clone(),
             defaults: Defaults { deadline: self.settings.job.default_deadline },
             policy: self.policy.clone(),

@@ -6,6 +6,7 @@ mod alternate;
 mod cancel;
 mod collect;
 mod command;
+mod crowd;
 mod direct;
 mod ends;
 mod events;

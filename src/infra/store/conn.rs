@@ -12,7 +12,7 @@ pub(super) enum Inner {
     Lite(Lite),
 }
 
-/// PostgreSQL: a pool, and the loaders that share its round trips.
+/// PostgreSQL: a pool, and the loaders that share the round trips of devices.
 pub(super) struct Pg {
     pub(super) pool: PgPool,
     pub(super) loads: Loads,

@@ -1,7 +1,8 @@
 //! What can go wrong with the store.
 
-use std::{fmt::Display, path::PathBuf, sync::Arc};
+use std::{fmt::Display, io, path::PathBuf, sync::Arc, time::Duration};
 
+use sqlx::migrate::MigrateError;
 use uuid::Uuid;
 
 use crate::model::{digest::Digest, id::RequestKey};
@@ -12,7 +13,7 @@ use super::seal::SealError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database did not do what it was asked; worth another try later.
-    #[error("the database could not {doing}")]
+    #[error("the database could not {doing}{}", why(source))]
     Database {
         /// Which statement or step, as `job.load`.
         doing: &'static str,
@@ -67,7 +68,7 @@ pub enum Error {
         doing: &'static str,
         /// What the file system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// `database.url` is not one that this program understands.
     #[error("database.url must be `sqlite://FILE` or `postgres://…`: {0}")]
@@ -78,6 +79,26 @@ pub enum Error {
         /// `server_version` as the server tells it.
         found: String,
     },
+    /// PostgreSQL is not to be had.
+    #[error("cannot connect to PostgreSQL at {place}{}", why(source))]
+    Connect {
+        /// Where `database.url` leads.
+        place: String,
+        /// What the server or the system said.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The schema lacks what this program needs, and `database.migrate` is off.
+    #[error(
+        "the schema of the database is older than this program; run `scomo migrate`, or set database.migrate = true"
+    )]
+    SchemaBehind,
+    /// Another process has been migrating for long.
+    #[error("another scomo has been bringing the schema up to date for more than {} s; wait for it, or end its session in PostgreSQL", waited.as_secs())]
+    MigrationBusy {
+        /// How long this one waited.
+        waited: Duration,
+    },
     /// This program is older than the schema allows.
     #[error("the database serves scomo {oldest} and later, this is {this}; start a newer release")]
     TooOldBinary {
@@ -87,8 +108,8 @@ pub enum Error {
         this: &'static str,
     },
     /// A migration failed.
-    #[error("the schema could not be brought up to date")]
-    Migrate(#[source] Box<sqlx::migrate::MigrateError>),
+    #[error("the schema could not be brought up to date{}", why_migrate(.0))]
+    Migrate(#[source] Box<MigrateError>),
     /// Another server has the SQLite database.
     #[error("{} is held by another scomo server; stop it first, or use PostgreSQL to run several", path.display())]
     Held {
@@ -102,7 +123,7 @@ pub enum Error {
         path: PathBuf,
         /// What the file system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A value could not be written as JSON.
     #[error("a value of {what} could not be written as JSON")]
@@ -119,6 +140,11 @@ impl Error {
     /// For `map_err` behind a statement: names what was being done.
     pub fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source: Arc::new(source) }
+    }
+
+    /// For `map_err` behind a migration.
+    pub(super) fn migrate(source: MigrateError) -> Self {
+        Self::Migrate(Box::new(source))
     }
 
     /// For `map_err` behind the parsing of a column.
@@ -266,6 +292,58 @@ pub(super) fn is_transient(error: &Error) -> bool {
     code.is_some_and(|code| ["40001", "40P01", "5", "517"].contains(&code.as_ref()))
 }
 
+/// Whether the statement waited in vain for a lock.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code == "55P03")
+}
+
+/// Whether a server that cannot be reached may well be there in a moment: it is not there yet, is starting, or is full.
+pub(super) fn heals_while_connecting(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Io(error) = error {
+        return matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound);
+    }
+    code(error).is_some_and(|code| ["53300", "57P03"].contains(&code.as_str()))
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+fn why_migrate(error: &MigrateError) -> &'static str {
+    if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error { why(source) } else { "" }
+}
+
+/// What is wrong and what to do about it, where the error tells.
+fn why(error: &sqlx::Error) -> &'static str {
+    if let sqlx::Error::PoolTimedOut = error {
+        return "; no connection was to be had within database.acquire_timeout: all are in use, or the server is not there";
+    }
+    if let sqlx::Error::Io(_) = error {
+        return "; the server is not there, or cannot be reached from here";
+    }
+    code(error).map_or("", |code| why_code(&code))
+}
+
+/// The same for a SQLSTATE or a result code of SQLite.
+fn why_code(code: &str) -> &'static str {
+    match code {
+        "28P01" | "28000" => "; user or password of database.url are wrong, or pg_hba.conf does not let this user in",
+        "3D000" => "; the database that database.url names does not exist: create it",
+        "42501" => "; the user of database.url lacks a permission that its tables or schema need",
+        "25006" | "8" => {
+            "; it is read-only: a standby, default_transaction_read_only, or a file without write permission"
+        }
+        "53100" | "13" => "; its disk is full: make room, everything goes on by itself then",
+        "53200" => "; the server is out of memory",
+        "53300" => "; the server has no connection left: raise its max_connections, or lower those of [database]",
+        "55P03" => "; what it needs stayed locked by another connection for longer than database.lock_timeout",
+        "57014" => "; it took longer than the statement_timeout of [database], or somebody cancelled it",
+        "25P03" => "; its transaction rested longer than database.idle_in_transaction_timeout",
+        "57P01" | "57P02" | "57P03" => "; the server is starting or stopping",
+        _ => "",
+    }
+}
+
 fn refusal(error: &Error) -> Option<&dyn sqlx::error::DatabaseError> {
     if let Error::Database { source, .. } = error { source.as_database_error() } else { None }
 }
@@ -284,5 +362,15 @@ mod tests {
         for code in ["40P01", "53100", "57P01", "25006", "42703", "5", "13", "14", "517"] {
             assert!(!is_about_values(code), "{code}");
         }
+    }
+
+    #[test]
+    fn what_an_operator_can_do_about_is_said() {
+        for (code, said) in
+            [("53100", "disk is full"), ("13", "disk is full"), ("25006", "read-only"), ("55P03", "lock_timeout")]
+        {
+            assert!(why_code(code).contains(said), "{code}");
+        }
+        assert_eq!(why_code("42P01"), "");
     }
 }

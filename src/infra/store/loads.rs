@@ -22,6 +22,7 @@ const TOGETHER: usize = 128;
 pub(super) type Failed = Arc<sqlx::Error>;
 
 /// The loader's end that takes questions in.
+#[derive(Clone)]
 pub(super) struct Loads {
     door: mpsc::Sender<Question>,
 }

@@ -5,46 +5,25 @@ use std::{
     path::Path,
     str::FromStr,
     sync::Arc,
-    time::Duration,
 };
 
-use semver::Version;
 use sqlx::{
-    Connection, PgConnection, PgPool, SqlitePool,
-    migrate::Migrator,
+    SqlitePool,
     pool::PoolOptions,
-    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::model::clock::Clock;
 
 use super::{
-    Core, Error, Keys, Settings, Store,
+    Core, Doors, Error, Keys, Settings, Store,
     conn::{Inner, Lite, Pg},
     loads::Loads,
+    migrate,
+    pools::Pools,
     seal::beside,
     writer::Lanes,
 };
-
-static PG: Migrator = sqlx::migrate!("migrations/postgres");
-static LITE: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// The oldest PostgreSQL that serves, as `server_version_num` counts.
-const OLDEST_SERVER: i64 = 130_000;
-
-/// Rows are found by their keys, whatever the tables hold. Left to its own, the planner joins whole tables where its statistics are old
-/// (a device message then takes 40 ms), and it plans a statement over arrays anew for each batch.
-const BY_KEY: [(&str, &str); 5] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("enable_seqscan", "off"),
-    ("jit", "off"),
-];
-
-/// A connection that rested so long is tried before it is used.
-const IDLE: Duration = Duration::from_secs(5);
 
 impl Store {
     /// Opens the database, brings its schema up to date and starts the writers on the present runtime.
@@ -52,29 +31,51 @@ impl Store {
     /// # Errors
     /// [`Error`] says what to do about it.
     pub async fn open(settings: &Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let inner = if settings.is_postgres() {
-            let pool = postgres(settings).await?;
-            Inner::Pg(Pg { loads: Loads::start(&pool), pool })
+        let keys = Arc::new(keys);
+        let (cores, lanes) = if settings.is_postgres() {
+            Box::pin(migrate::postgres(settings)).await?; // large, and over soon
+            let Pools { device, writers, flow, admin } = Pools::of(settings)?;
+            let loads = Loads::start(&device);
+            let core = |pool| {
+                let inner = Inner::Pg(Pg { pool, loads: loads.clone() });
+                Arc::new(Core { inner, keys: Arc::clone(&keys), clock: Arc::clone(&clock) })
+            };
+            ([core(device), core(flow), core(admin), core(writers)], settings.writers.max(1))
         } else {
             let file = settings.sqlite_file().ok_or_else(|| Error::Url("no file is named".to_owned()))?;
-            Inner::Lite(sqlite(settings, &file).await?)
+            let inner = Inner::Lite(sqlite(settings, &file).await?);
+            let core = Arc::new(Core { inner, keys, clock });
+            (std::array::from_fn(|_| Arc::clone(&core)), 1)
         };
-        let lanes = match inner {
-            Inner::Pg(_) => settings.writers.max(1),
-            Inner::Lite(_) => 1,
-        };
+        let [device, flow, admin, writers] = cores;
         let (lanes, mailboxes) = Lanes::new(lanes, settings.batch);
-        let core = Arc::new(Core { inner, keys, clock });
-        let store = Self { core, lanes: Arc::new(lanes) };
+        let core = Arc::clone(&device);
+        let doors = Arc::new(Doors { device, flow, admin, writers });
+        let store = Self { core, doors, lanes: Arc::new(lanes) };
         store.check_age().await?;
         store.start(mailboxes);
         Ok(store)
     }
 
+    /// Runs the steps of the schema that older binaries cannot live with, and says how many there were. Nothing else may have the
+    /// database open with an older release.
+    ///
+    /// # Errors
+    /// [`Error::Migrate`]
+    pub async fn finish_schema(&self, settings: &Settings) -> Result<usize, Error> {
+        match &self.core.inner {
+            Inner::Pg(_) => migrate::finish_postgres(settings).await,
+            Inner::Lite(lite) => migrate::finish_sqlite(&lite.write).await,
+        }
+    }
+
     /// Writes what waits, then closes every connection. What is handed in later is refused.
     pub async fn close(&self) {
         self.lanes.drain().await;
-        self.core.inner.close().await;
+        let Doors { device, flow, admin, writers } = self.doors.as_ref();
+        for core in [device, flow, admin, writers] {
+            core.inner.close().await;
+        }
     }
 
     /// Whether the database answers.
@@ -91,40 +92,9 @@ impl Store {
     }
 
     async fn check_age(&self) -> Result<(), Error> {
-        const THIS: &str = env!("CARGO_PKG_VERSION");
         let (oldest,): (String,) = read!(fetch_one, self.core, schema::SERVES, (String,))?;
-        let parse = |text: &str| Version::parse(text).map_err(Error::bad_row("schema_info", "oldest_binary", 1));
-        if parse(THIS)? < parse(&oldest)? { Err(Error::TooOldBinary { oldest, this: THIS }) } else { Ok(()) }
+        migrate::young_enough(&oldest)
     }
-}
-
-async fn postgres(settings: &Settings) -> Result<PgPool, Error> {
-    let options = PgConnectOptions::from_str(&settings.url).map_err(|e| Error::Url(e.to_string()))?;
-    let pool = PoolOptions::new()
-        .max_connections(settings.connections.max(settings.writers + 1))
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection: &mut PgConnection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > IDLE {
-                    connection.ping().await?; // it may have died with a restart of the server
-                }
-                Ok(true)
-            })
-        })
-        .connect_with(options.application_name("scomo").options(BY_KEY))
-        .await
-        .map_err(Error::database("connect"))?;
-    let (number, name): (i32, String) =
-        sqlx::query_as("SELECT current_setting('server_version_num')::integer, current_setting('server_version')")
-            .fetch_one(&pool)
-            .await
-            .map_err(Error::database("tell its version"))?;
-    if i64::from(number) < OLDEST_SERVER {
-        return Err(Error::TooOldServer { found: name });
-    }
-    newer_schemas_serve(&PG).run(&pool).await.map_err(|e| Error::Migrate(Box::new(e)))?;
-    Ok(pool)
 }
 
 async fn sqlite(settings: &Settings, file: &Path) -> Result<Lite, Error> {
@@ -145,16 +115,9 @@ async fn sqlite(settings: &Settings, file: &Path) -> Result<Lite, Error> {
             .max_lifetime(None)
     };
     let write: SqlitePool = pool(1).connect_with(options.clone()).await.map_err(Error::database("open"))?;
-    newer_schemas_serve(&LITE).run(&write).await.map_err(|e| Error::Migrate(Box::new(e)))?;
+    migrate::sqlite(&write).await?;
     let read = pool(settings.connections.max(1)).connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(Lite { read, write, _lock: lock })
-}
-
-/// Migrations of a later release do not stop this one: `schema_info` says whether the schema still serves it.
-fn newer_schemas_serve(migrator: &Migrator) -> Migrator {
-    let mut migrator = Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    migrator
 }
 
 /// Keeps a second server away, for as long as the file is open.

@@ -111,6 +111,37 @@ impl Store {
     }
 }
 
+/// What a round of clearing away did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleared {
+    /// Jobs that were deleted, with their grants.
+    pub jobs: u64,
+    /// Requests that have none left.
+    pub requests: u64,
+}
+
+impl Store {
+    /// Deletes at most `limit` jobs of requests that were completed before `before`; looks at `limit` requests, those first that
+    /// have been complete for longest.
+    pub async fn prune_jobs(&self, before: Timestamp, limit: u32) -> Result<Cleared, Error> {
+        let (before, limit, now) = (before.micros(), i64::from(limit), self.core.clock.now().micros());
+        let mut tx = self.core.inner.begin().await?;
+        let jobs = execute!(&mut tx.conn(), job::PRUNE, before, limit, limit)?;
+        let requests = execute!(&mut tx.conn(), request::CLEARED, before, limit, now)?;
+        tx.commit().await.map_err(Error::database("job.prune"))?;
+        Ok(Cleared { jobs, requests })
+    }
+
+    /// Deletes at most `limit` requests whose jobs were deleted before `before`, and says how many. From then on nobody knows that
+    /// they were ever handed in.
+    pub async fn prune_requests(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        let mut tx = self.core.inner.begin().await?;
+        let gone = execute!(&mut tx.conn(), request::PRUNE, before.micros(), i64::from(limit))?;
+        tx.commit().await.map_err(Error::database("request.prune"))?;
+        Ok(gone)
+    }
+}
+
 impl RequestRaw {
     fn row(self) -> Result<RequestRow, Error> {
         const TABLE: &str = "request";

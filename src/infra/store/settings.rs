@@ -12,7 +12,7 @@ use crate::model::clock::span;
 pub struct Settings {
     /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`.
     pub url: String,
-    /// Connections at most. SQLite: connections that read, beside the one that writes.
+    /// Connections at most that read for devices. SQLite: connections that read, beside the one that writes.
     pub connections: u32,
     /// PostgreSQL: how many transactions write units at the same time; each has the units of its share of the devices.
     pub writers: u32,
@@ -21,6 +21,32 @@ pub struct Settings {
     /// How long to wait for a free connection.
     #[serde(with = "span")]
     pub acquire_timeout: Duration,
+    /// PostgreSQL: how long one statement for a device may take; 0 is without end.
+    #[serde(with = "span")]
+    pub statement_timeout: Duration,
+    /// PostgreSQL: how long a statement waits for a lock that somebody else holds; 0 is without end.
+    #[serde(with = "span")]
+    pub lock_timeout: Duration,
+    /// PostgreSQL: how long a transaction may rest before the server ends it; 0 is without end.
+    #[serde(with = "span")]
+    pub idle_in_transaction_timeout: Duration,
+    /// PostgreSQL: whether the service brings the schema up to date when it starts. If not, `scomo migrate` must have done so.
+    pub migrate: bool,
+    /// PostgreSQL: the connections of what the service does by itself.
+    pub flow: Pool,
+    /// PostgreSQL: the connections of the API.
+    pub admin: Pool,
+}
+
+/// `[database.flow]` and `[database.admin]`: connections of their own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Connections at most.
+    pub connections: u32,
+    /// How long one statement may take; 0 is without end.
+    #[serde(with = "span")]
+    pub statement_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -31,6 +57,12 @@ impl Default for Settings {
             writers: 4,
             batch: 256,
             acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(3),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+            migrate: true,
+            flow: Pool { connections: 8, statement_timeout: Duration::from_secs(30) },
+            admin: Pool { connections: 4, statement_timeout: Duration::from_secs(15) },
         }
     }
 }
@@ -67,6 +99,12 @@ impl fmt::Debug for Settings {
             .field("writers", &self.writers)
             .field("batch", &self.batch)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("idle_in_transaction_timeout", &self.idle_in_transaction_timeout)
+            .field("migrate", &self.migrate)
+            .field("flow", &self.flow)
+            .field("admin", &self.admin)
             .finish()
     }
 }

@@ -83,7 +83,8 @@ impl Store {
         answered.await.unwrap_or(Err(CommitError::Closed))
     }
 
-    /// Makes many units durable with one commit, and says for each how it went. For batches that come as one, such as intake.
+    /// Makes many units durable with one commit, over this store's own connections, and says for each how it went. For batches that
+    /// come as one, such as intake.
     pub async fn commit_many(&self, units: Vec<Unit>) -> Vec<Result<Committed, CommitError>> {
         if units.is_empty() || self.lanes.stop.is_cancelled() {
             return units.iter().map(|_| Err(CommitError::Closed)).collect();
@@ -93,8 +94,11 @@ impl Store {
 
     pub(super) fn start(&self, mailboxes: Mailboxes) {
         for mailbox in mailboxes {
-            let writer =
-                Writer { core: Arc::clone(&self.core), stop: self.lanes.stop.clone(), batch: self.lanes.batch };
+            let writer = Writer {
+                core: Arc::clone(&self.doors.writers),
+                stop: self.lanes.stop.clone(),
+                batch: self.lanes.batch,
+            };
             self.lanes.writers.spawn(async move { writer.run(mailbox).await });
         }
     }

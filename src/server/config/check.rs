@@ -25,6 +25,9 @@ impl fmt::Display for Complaints {
     }
 }
 
+/// How long the identity of a request outlives its last event at least.
+const IDENTITIES: Duration = Duration::from_hours(90 * 24);
+
 impl Settings {
     /// Looks for whatever does not fit together.
     pub(super) fn check(&self) -> Result<(), Complaints> {
@@ -114,6 +117,7 @@ impl Settings {
             ("webhook.timeout", self.webhook.timeout),
             ("retention.events", self.retention.events),
             ("retention.dead_letters", self.retention.dead_letters),
+            ("retention.jobs", self.retention.jobs),
             ("limits.request_timeout", self.limits.request_timeout),
         ];
         for (key, span) in positive {
@@ -127,6 +131,10 @@ impl Settings {
             if count == 0 || count > 1_000_000 {
                 complain(key, "must be between 1 and 1000000".to_owned());
             }
+        }
+        if self.retention.requests < IDENTITIES {
+            let what = "must be at least 90d: so long a request that comes again must get the answer of the first time";
+            complain("retention.requests", what.to_owned());
         }
         if !(1..=1000).contains(&self.retention.inventories) {
             complain("retention.inventories", "must be between 1 and 1000".to_owned());

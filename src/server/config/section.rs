@@ -200,6 +200,12 @@ pub struct Retention {
     /// How long messages of the bus are kept that were refused.
     #[serde(with = "span")]
     pub dead_letters: Duration,
+    /// How long jobs are kept after their request was completed.
+    #[serde(with = "span")]
+    pub jobs: Duration,
+    /// How long requests are kept after their jobs.
+    #[serde(with = "span")]
+    pub requests: Duration,
     /// How many inventories of a device are kept, each time that one differed from the last.
     pub inventories: u32,
 }

@@ -148,6 +148,7 @@ fn what_does_not_fit_together_is_told_at_once() {
         ("SCOMO__ADMIN__AUTH", "tokens"),
         ("SCOMO__JOB__DEFAULT_DEADLINE", "0s"),
         ("SCOMO__RETENTION__EVENTS", "0s"),
+        ("SCOMO__RETENTION__REQUESTS", "89d"),
         ("SCOMO__RETENTION__INVENTORIES", "0"),
         ("SCOMO__DEVICE__PATHS", "[\"dm\"]"),
         ("SCOMO__BUS__DEAD_QUEUE", "scomo.requests"),
@@ -161,6 +162,7 @@ fn what_does_not_fit_together_is_told_at_once() {
             "device.paths",
             "job.default_deadline",
             "retention.events",
+            "retention.requests",
             "retention.inventories",
             "bus.dead_queue"
         ]

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::rows::{at, event, json, put, unit, uuid};
 use crate::support::database::{Database, on_each_database};
 
-fn letter(name: &str, seconds: i64) -> DeadLetterRow {
+pub(super) fn letter(name: &str, seconds: i64) -> DeadLetterRow {
     DeadLetterRow {
         id: DeadLetterId::new(uuid()),
         tenant: Tenant::default(),

@@ -41,6 +41,47 @@ on_each_database! {
     }
 }
 
+/// Opens a database from many sides at once.
+async fn rush(db: &Database, times: usize) {
+    let opened = futures_util::future::join_all((0..times).map(|_| db.try_open())).await;
+    for store in opened {
+        store.unwrap().close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_that_start_at_once_bring_the_schema_up_to_date_once() {
+    let Some(db) = Database::postgres().await else {
+        return skipped("several_that_start_at_once_bring_the_schema_up_to_date_once");
+    };
+    rush(&db, 6).await;
+    let run = db.rows::<(i64, i64)>("SELECT count(*), count(DISTINCT version) FROM _sqlx_migrations").await;
+    assert!(run[0].0 >= 3 && run[0].0 == run[0].1, "{run:?}");
+    assert_eq!(
+        db.rows::<(i64,)>(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        .await,
+        [(0,)]
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_there_is_asked_for_where_the_service_may_not_make_it() {
+    let Some(mut db) = Database::postgres().await else {
+        return skipped("a_schema_that_is_not_there_is_asked_for_where_the_service_may_not_make_it");
+    };
+    db.settings.migrate = false;
+    let refused = db.try_open().await.err().unwrap();
+    assert!(matches!(refused, Error::SchemaBehind), "{refused:?}");
+    assert!(refused.to_string().contains("run `scomo migrate`"));
+    db.settings.migrate = true;
+    db.open().await.close().await;
+    db.settings.migrate = false;
+    db.open().await.ping().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_second_server_is_kept_away_from_a_sqlite_file() {
     let db = Database::sqlite();

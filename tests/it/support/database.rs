@@ -27,7 +27,8 @@ pub(crate) struct Database {
     pub(crate) keys: Vec<Secret>,
     pub(crate) clock: Arc<SetClock>,
     dir: TempDir,
-    _dropped_last: Option<Created>,
+    /// Dropped last.
+    created: Option<Created>,
 }
 
 /// A PostgreSQL database that was created for a test.
@@ -61,7 +62,7 @@ impl Database {
             keys: vec![Keys::fresh()],
             clock: Arc::new(SetClock::at("2026-11-20T12:00:00Z")),
             dir,
-            _dropped_last: created,
+            created,
         }
     }
 
@@ -73,6 +74,11 @@ impl Database {
     pub(crate) async fn try_open(&self) -> Result<Store, Error> {
         let clock = Arc::clone(&self.clock);
         Store::open(&self.settings, Keys::parse(&self.keys).unwrap(), clock).await
+    }
+
+    /// The name of a PostgreSQL database.
+    pub(crate) fn name(&self) -> &str {
+        self.created.as_ref().map_or("", |created| &created.name)
     }
 
     /// Runs one statement behind the store's back.

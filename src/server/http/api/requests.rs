@@ -132,13 +132,18 @@ pub(super) async fn find(api: &Api, caller: &Caller, source: &str, id: &str) -> 
 }
 
 async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
-    let counts = api.store.job_counts(row.key).await?;
+    // The jobs of a completed request may have been cleared away, its counts stay.
+    let counts: BTreeMap<String, u64> = if let Some(end) = &row.completed {
+        end.counts.read().map_err(store::Error::bad_row("request", "counts", row.key))?
+    } else {
+        api.store.job_counts(row.key).await?.into_iter().map(|count| (count.state, count.count)).collect()
+    };
     Ok(Summary {
         request_id: row.request_id.clone(),
         source: row.source.clone(),
         state: if row.completed.is_some() { "completed" } else { "accepted" },
         jobs: row.jobs_total,
-        counts: counts.into_iter().map(|count| (count.state, count.count)).collect(),
+        counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
     })
 }
 

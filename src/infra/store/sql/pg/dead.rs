@@ -26,4 +26,4 @@ pub(in crate::infra::store) const DELETE: &str = "-- dead.delete
 DELETE FROM dead_letter WHERE tenant = $1 AND id = $2";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- dead.prune
-DELETE FROM dead_letter WHERE id IN (SELECT id FROM dead_letter WHERE at < $1 ORDER BY at LIMIT $2)";
+DELETE FROM dead_letter WHERE id = ANY (ARRAY(SELECT id FROM dead_letter WHERE at < $1 ORDER BY at LIMIT $2))";

@@ -2,10 +2,13 @@
 
 pub(in crate::infra::store) const LEASE: &str = "-- due.lease
 WITH free AS MATERIALIZED (
-    SELECT errand, subject FROM due
-    WHERE errand IN (SELECT jsonb_array_elements_text($4::jsonb)) AND at <= $3
-        AND (lease_until IS NULL OR lease_until <= $3)
-    ORDER BY at LIMIT $5 FOR UPDATE SKIP LOCKED
+    SELECT d.errand, d.subject FROM jsonb_array_elements_text($4::jsonb) AS e (errand)
+    CROSS JOIN LATERAL (
+        SELECT x.errand, x.subject, x.at FROM due x
+        WHERE x.errand = e.errand AND x.at <= $3 AND (x.lease_until IS NULL OR x.lease_until <= $3)
+        ORDER BY x.at LIMIT $5 FOR UPDATE SKIP LOCKED
+    ) d
+    ORDER BY d.at LIMIT $5
 )
 UPDATE due SET lease_token = $1, lease_until = $2, attempts = due.attempts + 1
 FROM free WHERE due.errand = free.errand AND due.subject = free.subject

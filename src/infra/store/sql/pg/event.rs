@@ -12,7 +12,7 @@ INSERT INTO event (id, tenant, subject, seq, kind, body, at)
 SELECT id, tenant, subject, seq, kind, body, at FROM outbox ORDER BY place LIMIT $1";
 
 pub(in crate::infra::store) const FORGET: &str = "-- event.forget
-DELETE FROM outbox WHERE id IN (SELECT id FROM event ORDER BY position DESC LIMIT $1)";
+DELETE FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM event ORDER BY position DESC LIMIT $1))";
 
 pub(in crate::infra::store) const AFTER: &str = "-- event.after
 SELECT position, id, tenant, subject, seq, kind, body, at
@@ -25,4 +25,4 @@ pub(in crate::infra::store) const WAITING: &str = "-- event.waiting
 SELECT COUNT(*) FROM outbox";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- event.prune
-DELETE FROM event WHERE position IN (SELECT position FROM event WHERE at < $1 ORDER BY at LIMIT $2)";
+DELETE FROM event WHERE position = ANY (ARRAY(SELECT position FROM event WHERE at < $1 ORDER BY at LIMIT $2))";

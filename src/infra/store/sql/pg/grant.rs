@@ -29,5 +29,5 @@ UPDATE download_grant SET fetched = CASE WHEN fetched < $2 THEN $2 ELSE fetched 
 WHERE id = $1";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- grant.prune
-DELETE FROM download_grant WHERE id IN (SELECT id FROM download_grant WHERE expires_at < $1 ORDER BY expires_at
-    LIMIT $2)";
+DELETE FROM download_grant WHERE id = ANY (ARRAY(SELECT id FROM download_grant WHERE expires_at < $1 ORDER BY expires_at
+    LIMIT $2))";

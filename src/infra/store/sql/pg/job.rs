@@ -39,3 +39,10 @@ SELECT id, tenant, request_key, device_id, device_key, state, active, priority, 
     result, created_at, updated_at, deadline_at, passes_until, finished_at
 FROM job WHERE tenant = $1 AND device_norm = $2 AND finished_at IS NOT NULL
 ORDER BY finished_at DESC, id DESC LIMIT $3";
+
+pub(in crate::infra::store) const PRUNE: &str = "-- job.prune
+DELETE FROM job WHERE id = ANY (ARRAY(
+    SELECT j.id FROM (
+        SELECT key FROM request WHERE completed_at < $1 AND cleared_at IS NULL ORDER BY completed_at LIMIT $2
+    ) r JOIN job j ON j.request_key = r.key LIMIT $3
+))";

@@ -1,7 +1,7 @@
 //! The outbox as a broker's relay works it off.
 
 pub(in crate::infra::store) const WAITS: &str = "-- relay.waits
-SELECT EXISTS (SELECT 1 FROM outbox)";
+SELECT (SELECT place FROM outbox ORDER BY place LIMIT 1) IS NOT NULL";
 
 pub(in crate::infra::store) const LEASE: &str = "-- relay.lease
 WITH free AS MATERIALIZED (

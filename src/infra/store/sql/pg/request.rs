@@ -29,3 +29,13 @@ ON CONFLICT (tenant, source, request_id) DO NOTHING";
 
 pub(in crate::infra::store) const COMPLETE: &str = "-- request.complete
 UPDATE request SET counts = $2, completed_at = $3 WHERE key = $1 AND completed_at IS NULL";
+
+pub(in crate::infra::store) const CLEARED: &str = "-- request.cleared
+UPDATE request SET cleared_at = $3 WHERE key = ANY (ARRAY(
+    SELECT r.key FROM (
+        SELECT key FROM request WHERE completed_at < $1 AND cleared_at IS NULL ORDER BY completed_at LIMIT $2
+    ) r WHERE NOT EXISTS (SELECT 1 FROM job j WHERE j.request_key = r.key)
+))";
+
+pub(in crate::infra::store) const PRUNE: &str = "-- request.prune
+DELETE FROM request WHERE key = ANY (ARRAY(SELECT key FROM request WHERE cleared_at < $1 ORDER BY cleared_at LIMIT $2))";

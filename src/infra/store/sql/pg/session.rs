@@ -22,7 +22,7 @@ pub(in crate::infra::store) const CLOSE_OTHERS: &str = "-- session.close_others
 UPDATE session SET version = version + 1, open = FALSE WHERE device_key = $1 AND key <> $2 AND open";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- session.prune
-DELETE FROM session WHERE key IN (SELECT key FROM session WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)";
+DELETE FROM session WHERE key = ANY (ARRAY(SELECT key FROM session WHERE updated_at < $1 ORDER BY updated_at LIMIT $2))";
 
 pub(in crate::infra::store) const BOUND_STRANGERS: &str = "-- session.bound_strangers
 DELETE FROM session WHERE device_key = $1 AND NOT authenticated AND key NOT IN (

@@ -1,0 +1,39 @@
+-- Everything but the jobs of a fleet of {n} devices, as jobs.sql.
+SET session_replication_role = replica;
+SET synchronous_commit = off;
+INSERT INTO device (key, tenant, device_id, device_norm, user_name, scheme, class, tags, addresses, secrets, facts, roots, version,
+    created_at, updated_at)
+SELECT fleet_id(1, i), 'default', 'fleet-' || i, 'fleet-' || i, 'fleet-user-' || i, 'md5', NULL, '[]', '{}', '\x00', '{"info":null}', '[]', 7,
+    {now} - 86400000000 + i, {now} - 3600000000 + i
+FROM generate_series(0::bigint, {n} - 1) i;
+INSERT INTO inventory (device_key, body, digest, read_at)
+SELECT fleet_id(1, i), '{"deployed":[]}', '\x00', {now} - 3600000000 FROM generate_series(0::bigint, {n} - 1) i;
+INSERT INTO inventory_history (device_key, told_at, read_at, digest, body)
+SELECT fleet_id(1, i / 4), {now} - 3600000000 + i % 4, {now}, '\x00', '{"deployed":[]}' FROM generate_series(0::bigint, {n} / 4 - 1) i;
+INSERT INTO session (key, tenant, device_key, dm_session_id, version, authenticated, open, msg_id, digest, state, job_id, created_at,
+    updated_at)
+SELECT fleet_id(4, i), 'default', fleet_id(1, i), '1', 2, TRUE, i % 10 = 0, 2, '\x00', '\x00', NULL, {now} - 7200000000 + i,
+    {now} - 7200000000 + i * 10
+FROM generate_series(0::bigint, {n} / 4 - 1) i;
+INSERT INTO request (key, tenant, source, request_id, digest, body, priority, jobs_total, created_at, counts, completed_at, cleared_at)
+SELECT fleet_id(2, i), 'default', 'fleet', 'r-' || i, '\x00', '{}', 0, 100, {now} - 86400000000 + i,
+    CASE WHEN i % 2 = 0 THEN '{}' END, CASE WHEN i % 2 = 0 THEN {now} - 3600000000 + i END,
+    CASE WHEN i % 2 = 0 AND i >= {n} / 100 THEN {now} - 1800000000 + i END
+FROM generate_series(0::bigint, {n} / 50 - 1) i;
+INSERT INTO due (errand, subject, at, attempts)
+SELECT 'job', fleet_id(3, i), {now} - 1800000000 + i * 7200, 0 FROM generate_series(0::bigint, {n} - 1) i WHERE i % 10 IN (0, 2, 3, 4);
+INSERT INTO outbox (id, tenant, subject, seq, kind, body, at, shard)
+SELECT fleet_id(5, i), 'default', fleet_id(3, i)::text, 1, 'scomo.job.succeeded', '{"a":"body"}', {now} - 1000000, i % 64
+FROM generate_series(0::bigint, {n} / 10 - 1) i;
+INSERT INTO event (id, tenant, subject, seq, kind, body, at)
+SELECT fleet_id(6, i), 'default', fleet_id(3, i)::text, 1, 'scomo.job.succeeded', '{"a":"body"}', {now} - 2592000000000 + i * 4000000
+FROM generate_series(0::bigint, {n} / 2 - 1) i;
+INSERT INTO download_grant (id, token_hash, tenant, job_id, file_name, package_id, package_version, payload, size, mime, mechanism,
+    descriptor, created_at, expires_at, revoked, fetched, notify_status)
+SELECT fleet_id(7, i), decode(md5('token ' || i), 'hex'), 'default', fleet_id(3, i), 'file', 'org.example.fleet', '1', '\x00', 1, 'text/plain', 'package',
+    NULL, {now} - 86400000000, {now} - 86400000000 + i * 1000, FALSE, 0, NULL
+FROM generate_series(0::bigint, {n} / 4 - 1) i;
+INSERT INTO dead_letter (id, tenant, at, kind, problem, body, size, content_type, headers, message_id, source, digest, copied)
+SELECT fleet_id(8, i), 'default', {now} - 86400000000 + i, 'request', '{}', '\x00', 1, NULL, '[]', NULL, 'fleet',
+    decode(md5('letter ' || i), 'hex'), i % 1000 <> 0
+FROM generate_series(0::bigint, {n} / 10 - 1) i;
