@@ -4,25 +4,31 @@
 //! HTTP hands in one message at a time, the broker as many as wait ([`Consumer`]).
 
 mod consume;
+mod fanout;
 mod refuse;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
 pub use consume::Consumer;
+pub use fanout::FanOut;
 pub use refuse::Revived;
 
 use crate::{
     contract::{
-        accept::{Accepted, Defaults, NewJob, accept, fan_out},
+        accept::{Accepted, Defaults, accept, fan_out},
         problem::{Code, Fault, Problem},
-        request::{Request, Work},
+        request::{Request, Targets, Work},
     },
     infra::{
         broker::Pressure,
         catalogue::Catalogue,
         driver::Poke,
         jobs::begin,
-        store::{self, CommitError, Conflict, Store, Unit, Write, request::RequestRow},
+        store::{
+            self, CommitError, Conflict, Json, Store, Unit, Write,
+            fanout::{FanOutRow, Mark},
+            request::RequestRow,
+        },
         telemetry::{Metrics, chain},
     },
     job::{
@@ -33,9 +39,15 @@ use crate::{
     model::{
         clock::{Clock, Mint, Timestamp},
         digest::Digest,
-        id::{DeviceId, DeviceKey, RequestId, RequestSource, Tenant},
+        id::{DeviceId, ListKey, RequestId, RequestSource, Tenant},
     },
 };
+
+/// Devices of a request whose jobs are stored with it. So the usual request is one commit and done; a larger one would hold up those
+/// that wait for the same commit, and is spread over its devices later.
+const AT_ONCE: usize = 100;
+/// The same for all requests of a batch: as many jobs as one stretch of a large request makes, twice over.
+const MOST_AT_ONCE: usize = 2000;
 
 /// Takes requests in.
 #[derive(Clone)]
@@ -91,8 +103,8 @@ pub struct Receipt {
     pub request_id: RequestId,
     /// Who sent it.
     pub source: RequestSource,
-    /// How many jobs it became.
-    pub jobs: u32,
+    /// How many jobs it becomes, if that is known.
+    pub jobs: Option<u32>,
     /// When it was accepted.
     pub at: Timestamp,
     /// Whether it was there already.
@@ -122,11 +134,11 @@ impl Intake {
         if self.pressure.is_high() {
             return batch.iter().map(|_| self.counted(Verdict::Unavailable)).collect();
         }
-        let mut mint = (self.mint)();
+        let (mut mint, mut room) = ((self.mint)(), MOST_AT_ONCE);
         let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
         let (mut places, mut ready) = (Vec::new(), Vec::new());
         for incoming in batch {
-            match self.prepare(incoming, mint.as_mut()).await {
+            match self.prepare(incoming, &mut room, mint.as_mut()).await {
                 Ok(Ok(prepared)) => {
                     places.push(verdicts.len());
                     ready.push(prepared);
@@ -146,8 +158,14 @@ impl Intake {
         verdicts.into_iter().map(|verdict| self.counted(verdict.unwrap_or(Verdict::Unavailable))).collect()
     }
 
-    /// Reads a message and makes its writes; the inner error is the answer of an earlier time.
-    async fn prepare(&self, incoming: Incoming, mint: &mut dyn Mint) -> Result<Result<Ready, Receipt>, Trouble> {
+    /// Reads a message and makes its writes; the inner error is the answer of an earlier time. `room` is for how many jobs more the
+    /// batch has room.
+    async fn prepare(
+        &self,
+        incoming: Incoming,
+        room: &mut usize,
+        mint: &mut dyn Mint,
+    ) -> Result<Result<Ready, Receipt>, Trouble> {
         let Incoming { tenant, caller, body } = incoming;
         let now = self.clock.now();
         let request = Request::read(&body, &caller, now).map_err(refused)?;
@@ -160,41 +178,69 @@ impl Intake {
             return if row.digest == digest { Ok(Err(receipt(&row))) } else { Err(refused(conflict(&request))) };
         }
         let accepted = accept(request, tenant, &self.defaults, now, mint).map_err(refused)?;
-        let known = self.known(&accepted).await?;
-        let jobs = fan_out(&accepted, &accepted.request.devices, &known, &self.policy, now, mint);
-        self.ready(accepted, jobs, now, mint).map(Ok)
+        let (list, targets) = match &accepted.request.targets {
+            Targets::Devices(devices) if devices.len() <= AT_ONCE.min(*room) => {
+                *room -= devices.len();
+                return self.at_once(accepted, now, mint).await.map(Ok);
+            }
+            Targets::Devices(devices) => (None, u64::try_from(devices.len()).ok()),
+            Targets::List(name) => {
+                let list = self.store.find_list(&accepted.tenant, name).await?;
+                let list = list.ok_or_else(|| refused(no_list(name)))?;
+                (Some(list.key), Some(list.devices))
+            }
+            Targets::Filter(_) => (None, None),
+        };
+        self.later(accepted, list, targets, now, mint).map(Ok)
     }
 
-    async fn known(&self, accepted: &Accepted) -> Result<BTreeMap<String, DeviceKey>, store::Error> {
-        let norms: Vec<String> = accepted.request.devices.iter().map(DeviceId::normalised).collect();
-        let rows = self.store.known_devices(&accepted.tenant, &norms).await?;
-        Ok(rows.into_iter().map(|row| (row.device_norm, row.key)).collect())
+    /// A request whose jobs are stored with it.
+    async fn at_once(&self, accepted: Accepted, now: Timestamp, mint: &mut dyn Mint) -> Result<Ready, Trouble> {
+        let devices = accepted.request.targets.named();
+        let norms: Vec<String> = devices.iter().map(DeviceId::normalised).collect();
+        let known = self.store.known_devices(&accepted.tenant, &norms).await?;
+        let known = known.into_iter().map(|row| (row.device_norm, row.key)).collect();
+        let new = fan_out(&accepted, devices, &known, &self.policy, now, mint);
+        let (row, task) = (begin::request_row(&accepted, u32::try_from(new.len()).ok())?, self.task(&accepted.request));
+        let jobs = begin::jobs(new, &task, (&row, &accepted.request), now, mint)?;
+        let over = jobs.iter().all(|job| job.row.finished_at.is_some());
+        let mut writes = vec![Write::JobsInsert(jobs)];
+        writes.extend(over.then(|| begin::look(row.key, now)));
+        ready(row, &accepted, writes, now, mint)
     }
 
-    fn ready(
+    /// A request whose jobs are made by errand ([`FanOut`]).
+    fn later(
         &self,
         accepted: Accepted,
-        jobs: Vec<NewJob>,
+        list: Option<ListKey>,
+        targets: Option<u64>,
         now: Timestamp,
         mint: &mut dyn Mint,
     ) -> Result<Ready, Trouble> {
-        let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        let row = begin::request_row(&accepted, total)?;
-        let Accepted { tenant, request, digest, deadline, .. } = accepted;
-        let mut unit = Unit::new("intake.request", request.request_id.as_str());
-        let receipt = Receipt { repeated: false, ..receipt(&row) };
-        unit.push(begin::told(&row, deadline, now, mint)?);
-        let task = self.task(&request.work);
-        for job in jobs {
-            unit.writes.extend(begin::job(job, task.clone(), (&row, &request), now, mint).writes(now, None)?);
-        }
-        unit.writes.insert(0, Write::RequestInsert(row));
-        Ok(Ready { receipt, digest, tenant, unit })
+        let row = begin::request_row(&accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
+        let plan = fanout::Plan { task: self.task(&accepted.request), deadline: accepted.deadline };
+        let fan_out = FanOutRow {
+            request: row.key,
+            tenant: row.tenant.clone(),
+            list,
+            body: Json::of("fan-out", &plan)?,
+            targets,
+            made: 0,
+            undecided: 0,
+            after: Mark::BEGIN,
+            until: accepted.at,
+            version: 0,
+            not_started: None,
+            ended: None,
+        };
+        let writes = vec![Write::FanOutInsert(fan_out), begin::go_on(row.key, now)];
+        ready(row, &accepted, writes, now, mint)
     }
 
     /// What the jobs of a request are to do, and how.
-    fn task(&self, work: &Work) -> (Order, Procedure) {
-        let (order, errand) = match work.clone() {
+    fn task(&self, request: &Request) -> (Order, Procedure) {
+        let (order, errand) = match request.work.clone() {
             Work::Download { package, action, delivery, allow_downgrade } => {
                 let order = Order::Download { package, action, delivery, allow_downgrade, on_request: false };
                 (order, Errand::Download { action })
@@ -226,6 +272,9 @@ impl Intake {
                 Err(CommitError::Conflict { conflict: Conflict::RequestExists { digest: stored, .. }, .. }) => {
                     self.again(&tenant, &receipt, stored == digest).await
                 }
+                Err(CommitError::Conflict { conflict: Conflict::ListGone(list), .. }) => {
+                    Verdict::Refused(Box::new(no_list(&list)))
+                }
                 Err(error) => unavailable(Some(&receipt.request_id), &error),
             });
         }
@@ -253,6 +302,28 @@ impl Intake {
         });
         verdict
     }
+}
+
+/// What is stored of a request, in its order: what the jobs refer to comes first.
+fn ready(
+    row: RequestRow,
+    accepted: &Accepted,
+    writes: Vec<Write>,
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Result<Ready, Trouble> {
+    let mut unit = Unit::new("intake.request", row.request_id.as_str());
+    let receipt = Receipt { repeated: false, ..receipt(&row) };
+    let told = begin::told(&row, accepted.deadline, now, mint)?;
+    unit.writes.extend([Write::RequestInsert(row), told]);
+    unit.writes.extend(writes);
+    Ok(Ready { receipt, digest: accepted.digest, tenant: accepted.tenant.clone(), unit })
+}
+
+/// The request names a target list that is not there.
+fn no_list(name: &impl Display) -> Problem {
+    let detail = format!("there is no target list `{name}`; upload it first");
+    Problem::invalid(vec![Fault::new("/targets/list", Code::NotFound, detail)])
 }
 
 fn receipt(row: &RequestRow) -> Receipt {

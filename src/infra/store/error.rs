@@ -4,7 +4,10 @@ use std::{fmt::Display, path::PathBuf, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::model::{digest::Digest, id::RequestKey};
+use crate::model::{
+    digest::Digest,
+    id::{ListKey, RequestKey},
+};
 
 use super::seal::SealError;
 
@@ -202,6 +205,12 @@ pub enum Conflict {
     /// The same message was refused before, and its dead letter is still there.
     #[error("the message was refused before")]
     DeadAlready,
+    /// The target list is not there, or not any more.
+    #[error("the target list {0} is not there")]
+    ListGone(ListKey),
+    /// Another target list has this name.
+    #[error("a target list of this name exists")]
+    ListExists,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]
     LeaseLost {

@@ -114,6 +114,7 @@ impl Settings {
             ("webhook.timeout", self.webhook.timeout),
             ("retention.events", self.retention.events),
             ("retention.dead_letters", self.retention.dead_letters),
+            ("retention.target_lists", self.retention.target_lists),
             ("limits.request_timeout", self.limits.request_timeout),
         ];
         for (key, span) in positive {
@@ -127,6 +128,9 @@ impl Settings {
             if count == 0 || count > 1_000_000 {
                 complain(key, "must be between 1 and 1000000".to_owned());
             }
+        }
+        if !(1..=100_000_000).contains(&self.limits.target_list_devices) {
+            complain("limits.target_list_devices", "must be between 1 and 100000000".to_owned());
         }
         if !(1..=1000).contains(&self.retention.inventories) {
             complain("retention.inventories", "must be between 1 and 1000".to_owned());

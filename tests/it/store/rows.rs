@@ -96,7 +96,7 @@ pub(crate) fn request(id: &str) -> RequestRow {
         digest: Digest::of(id.as_bytes()),
         body: json(&json!({ "kind": "download" })),
         priority: 5,
-        jobs_total: 1,
+        jobs_total: Some(1),
         created_at: at(0),
         completed: None,
     }
