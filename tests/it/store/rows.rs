@@ -125,6 +125,13 @@ pub(crate) fn job(request: &RequestRow, device: &str) -> JobRow {
     }
 }
 
+/// Jobs of one device, each of a request of its own, and those requests.
+pub(crate) fn rivals<const N: usize>(device: &str) -> ([RequestRow; N], [JobRow; N]) {
+    let requests = std::array::from_fn(|n| request(&format!("request {n} for {device}")));
+    let jobs = std::array::from_fn(|n: usize| job(&requests[n], device));
+    (requests, jobs)
+}
+
 pub(crate) fn grant(job: &JobRow, token: &str) -> GrantRow {
     GrantRow {
         id: GrantId::new(uuid()),
