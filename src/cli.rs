@@ -19,6 +19,7 @@ mod schema;
 mod select;
 mod serve;
 mod simulate;
+mod target_list;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
@@ -76,6 +77,9 @@ enum Command {
     /// Keep the records of devices
     #[command(subcommand)]
     Device(device::Command),
+    /// Keep lists of devices that requests may be for
+    #[command(subcommand)]
+    TargetList(target_list::Command),
     /// See the catalogue, or check a package before it goes there
     #[command(subcommand)]
     Package(package::Command),
@@ -117,6 +121,7 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Job(job) => job.run(output).await,
         Command::Dead(dead) => dead.run(output).await,
         Command::Device(device) => device.run(output).await,
+        Command::TargetList(list) => list.run(output).await,
         Command::Package(package) => package.run(output).await,
         Command::Select(select) => select.run(output).await,
         Command::Schema(schema) => schema.run(output),

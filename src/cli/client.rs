@@ -83,6 +83,18 @@ impl Client {
         self.value(call.body(body)).await
     }
 
+    /// Posts lines of JSON as they come; that takes as long as they are many.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`] or [`Failure::Refused`].
+    pub async fn upload<S>(&self, path: &[&str], query: &[(&str, String)], lines: S) -> Result<Value, Failure>
+    where
+        S: Stream<Item = std::io::Result<bytes::Bytes>> + Send + 'static,
+    {
+        let call = self.call(Method::POST, path, query).header(header::CONTENT_TYPE, "application/x-ndjson");
+        self.answer(call.body(reqwest::Body::wrap_stream(lines))).await
+    }
+
     /// Removes what stands at a path.
     ///
     /// # Errors
@@ -123,7 +135,11 @@ impl Client {
     }
 
     async fn value(&self, call: RequestBuilder) -> Result<Value, Failure> {
-        let answer = self.send(call.timeout(PATIENCE)).await?;
+        self.answer(call.timeout(PATIENCE)).await
+    }
+
+    async fn answer(&self, call: RequestBuilder) -> Result<Value, Failure> {
+        let answer = self.send(call).await?;
         let server = &self.connection.server;
         let bytes = answer.bytes().await.map_err(|source| self.lost(source))?;
         serde_json::from_slice(&bytes).map_err(|e| {

@@ -76,6 +76,7 @@ impl Name {
             ("completed", "/completed_at"),
             ("asked", "/asked"),
             ("jobs", "/counts"),
+            ("spread", "/fan_out"),
         ];
         output.record(&request, &members)?;
         output.line("")?;

@@ -82,7 +82,7 @@ pub fn accept(
     Ok(Accepted { key: RequestKey::new(mint.uuid(now)), tenant, digest: request.digest(), at: now, deadline, request })
 }
 
-/// Makes the jobs of `devices`, a part or all of the request's, in their order. `known` holds those that have a record, by
+/// Makes the jobs of `devices`, a part or all of those that the request is for, in their order. `known` holds those that have a record, by
 /// [`DeviceId::normalised`].
 ///
 /// Every live job is due at once. Whether its device is busy, or was registered after `known` was read, is looked up when the job
@@ -156,7 +156,7 @@ mod tests {
     fn jobs(accepted: &Accepted) -> Vec<NewJob> {
         let key = DeviceKey::new(uuid::Uuid::from_u128(7));
         let known = BTreeMap::from([("IMEI:490154203237518".to_owned(), key)]);
-        fan_out(accepted, &accepted.request.devices, &known, &Policy::default(), NOW, &mut Counting(0))
+        fan_out(accepted, accepted.request.targets.named(), &known, &Policy::default(), NOW, &mut Counting(0))
     }
 
     #[test]

@@ -88,8 +88,9 @@ pub struct RequestAccepted {
     pub request_id: RequestId,
     /// Who sent it.
     pub source: RequestSource,
-    /// How many jobs it became.
-    pub jobs: u64,
+    /// How many jobs it becomes; absent where that is not known yet, as with a filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u64>,
     /// When they end at the latest.
     pub deadline: Timestamp,
 }
@@ -122,6 +123,13 @@ pub struct RequestCompleted {
     pub source: RequestSource,
     /// How many jobs ended in which way; every outcome is there.
     pub outcomes: Outcomes,
+    /// Of a request that was cancelled before it had become all of its jobs: how many devices got none; of a filter, how many were
+    /// not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_started: Option<u64>,
+    /// Of a filter: on how many devices it could not be decided; they got no job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<u64>,
 }
 
 /// How many jobs ended in which way.
@@ -437,7 +445,8 @@ mod tests {
         outcomes.add(Outcome::Succeeded, 2);
         outcomes.add(Outcome::Succeeded, 1);
         let (request_id, source) = (RequestId::parse("r-1").unwrap(), RequestSource::parse("oss").unwrap());
-        let told = event(None, Data::RequestCompleted(RequestCompleted { request_id, source, outcomes }));
+        let data = RequestCompleted { request_id, source, outcomes, not_started: None, undecided: None };
+        let told = event(None, Data::RequestCompleted(data));
         assert_eq!((&told["type"], &told["subject"]), (&json!("scomo.request.completed"), &json!("r-1")));
         assert_eq!(told["data"]["outcomes"]["succeeded"], 3);
         assert_eq!(told["data"]["outcomes"].as_object().unwrap().len(), Outcome::ALL.len());

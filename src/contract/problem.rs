@@ -172,7 +172,7 @@ macro_rules! codes {
 
 codes! {
     InvalidJson "invalid_json" 400 "Not JSON", "The body is not one well-formed JSON value.", "Correct the text at the line and column named.";
-    TooLarge "too_large" 413 "Too large", "The body has more bytes than this endpoint takes.", "Send less at once; a request takes up to 10,000 devices.";
+    TooLarge "too_large" 413 "Too large", "The body has more bytes than this endpoint takes.", "Send less at once; a request names up to 10,000 devices, a target list millions.";
     UnsupportedMediaType "unsupported_media_type" 415 "Unsupported media type", "The `Content-Type` is none that this endpoint reads.", "Send `application/json`.";
     InvalidInput "invalid_input" 422 "Input refused", "The input is JSON, but something in it cannot be taken.", "Correct each fault listed in `errors`; nothing was stored.";
     NotSupportedYet "not_supported_yet" 422 "Not supported yet", "The contract has this field or value, this version of the service does not do it yet.", "Leave it out, or upgrade.";
@@ -183,6 +183,7 @@ codes! {
     UnknownValue "unknown_value" 422 "Unknown value", "The value is not one of those that the field takes.", "Take one of the values named.";
     InvalidName "invalid_name" 422 "Invalid name", "An identifier is empty, too long or holds a character that is not allowed.", "Keep to the bounds named.";
     InvalidVersionRule "invalid_version_rule" 422 "Invalid version rule", "The text is no version rule.", "Write comparisons such as `>=2.1`, joined by commas.";
+    InvalidRule "invalid_rule" 422 "Invalid rule", "The text is no rule over the facts of a device.", "Correct what the detail names; docs/packages.md has the facts and functions.";
     InvalidDuration "invalid_duration" 422 "Invalid duration", "The text is no duration.", "Write `90s`, `5m`, `24h` or `30d`.";
     InvalidTime "invalid_time" 422 "Invalid time", "The text is no moment in time.", "Write RFC 3339 with a time zone, such as `2030-01-31T12:00:00Z`.";
     InvalidText "invalid_text" 422 "Invalid text", "A text for people is empty, too long, holds a control character, or stands under what is no language tag.", "Write texts of 1 to 500 characters by language tags such as `en` or `pt-BR`.";

@@ -11,8 +11,8 @@ use super::problem::{Code, Fault, Problem};
 use crate::model::{
     clock::{Timestamp, span},
     digest::Digest,
-    id::{ComponentId, DeviceId, RequestId, RequestSource},
-    rule::FactSource,
+    id::{ComponentId, DeviceId, ListName, RequestId, RequestSource},
+    rule::{FactSource, Rule},
 };
 pub use crate::{
     job::{
@@ -38,8 +38,9 @@ pub struct Request {
     pub priority: u8,
     /// What is to be done on each device.
     pub work: Work,
-    /// The devices, each once, as the sender spells and orders them.
-    pub devices: Vec<DeviceId>,
+    /// The devices.
+    #[serde(flatten)]
+    pub targets: Targets,
     /// When all its jobs end at the latest; absent for the installation's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
@@ -58,6 +59,60 @@ pub struct Request {
     /// How old what is known of the device may be.
     #[serde(default, with = "span::maybe", skip_serializing_if = "Option::is_none")]
     pub collect_max_age: Option<Duration>,
+}
+
+/// Which devices a request is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Members", into = "Members")]
+pub enum Targets {
+    /// These, each once, as the sender spells and orders them.
+    Devices(Vec<DeviceId>),
+    /// Those of a list that was uploaded before, by its name or its key.
+    List(ListName),
+    /// Those that are registered and on which a rule holds.
+    Filter(Rule),
+}
+
+/// [`Targets`] as it is stored. `devices` is there in any case, for releases that know nothing else.
+#[derive(Serialize, Deserialize)]
+struct Members {
+    devices: Vec<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    list: Option<ListName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filter: Option<Rule>,
+}
+
+impl From<Members> for Targets {
+    fn from(Members { devices, list, filter }: Members) -> Self {
+        match (list, filter) {
+            (Some(list), _) => Self::List(list),
+            (None, Some(filter)) => Self::Filter(filter),
+            (None, None) => Self::Devices(devices),
+        }
+    }
+}
+
+impl From<Targets> for Members {
+    fn from(targets: Targets) -> Self {
+        let (devices, list, filter) = match targets {
+            Targets::Devices(devices) => (devices, None, None),
+            Targets::List(list) => (Vec::new(), Some(list), None),
+            Targets::Filter(filter) => (Vec::new(), None, Some(filter)),
+        };
+        Self { devices, list, filter }
+    }
+}
+
+impl Targets {
+    /// The devices that the request names itself.
+    #[must_use]
+    pub fn named(&self) -> &[DeviceId] {
+        match self {
+            Self::Devices(devices) => devices,
+            Self::List(_) | Self::Filter(_) => &[],
+        }
+    }
 }
 
 /// What is to be done on a device.
@@ -112,8 +167,11 @@ impl Request {
     pub const SCHEMA: &str = "scomo.request/1";
     /// The largest body in bytes.
     pub const MOST_BYTES: usize = 1 << 20;
-    /// The most devices of one request.
+    /// The most devices that one request names.
     pub const MOST_DEVICES: usize = 10_000;
+    /// What a request for more devices does; completes a sentence.
+    pub const INSTEAD: &str =
+        "names up to 10,000 devices; for more, upload a target list and name that in `targets.list`";
     /// The priority of a request that names none.
     pub const DEFAULT_PRIORITY: u8 = 5;
 
@@ -124,7 +182,18 @@ impl Request {
     /// # Errors
     /// A problem that lists every fault.
     pub fn read(body: &[u8], caller: &RequestSource, now: Timestamp) -> Result<Self, Problem> {
-        parse::request(&super::problem::read::json(body, Self::MOST_BYTES)?, caller, now)
+        let value = super::problem::read::json(body, Self::MOST_BYTES).map_err(Self::shorter)?;
+        parse::request(&value, caller, now)
+    }
+
+    /// Says of a refusal for its size what to do instead.
+    #[must_use]
+    pub fn shorter(problem: Problem) -> Problem {
+        if problem.code != Code::TooLarge {
+            return problem;
+        }
+        let detail = format!("{}: a request {}", problem.detail, Self::INSTEAD);
+        Problem { detail, ..problem }
     }
 
     /// The same for a body that is parsed already.
@@ -148,9 +217,13 @@ impl Request {
     /// where it has its default, so that the form stays.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
-        let mut devices: Vec<String> = self.devices.iter().map(DeviceId::normalised).collect();
+        let mut devices: Vec<String> = self.targets.named().iter().map(DeviceId::normalised).collect();
         devices.sort_unstable();
-        let form = Canonical { request: &Self { devices: Vec::new(), ..self.clone() }, devices };
+        let targets = match &self.targets {
+            Targets::Devices(_) => Targets::Devices(Vec::new()),
+            others @ (Targets::List(_) | Targets::Filter(_)) => others.clone(),
+        };
+        let form = Canonical { request: &Self { targets, ..self.clone() }, devices };
         // Serialising plain structs to memory cannot fail; were it to, no two requests would be taken for the same.
         serde_json::to_vec(&form).unwrap_or_else(|_| format!("{self:?}").into_bytes())
     }

@@ -3,30 +3,34 @@
 //!
 //! HTTP hands in one message at a time, the broker as many as wait ([`Consumer`]).
 
+mod around;
 mod consume;
+mod fanout;
 mod refuse;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    slice,
-    sync::Arc,
-};
+use std::{fmt::Display, slice, sync::Arc};
 
 pub use consume::Consumer;
+pub use fanout::FanOut;
 pub use refuse::Revived;
 
+use self::around::{Around, Asked};
 use crate::{
     contract::{
-        accept::{Accepted, Defaults, NewJob, accept, fan_out},
+        accept::{Accepted, Defaults, accept, fan_out},
         problem::{Code, Fault, Problem},
-        request::{Request, Work},
+        request::{Request, Targets, Work},
     },
     infra::{
         broker::Pressure,
         catalogue::Catalogue,
         driver::Poke,
         jobs::begin,
-        store::{self, CommitError, Conflict, Store, Unit, Write, request::RequestRow},
+        store::{
+            self, CommitError, Conflict, Json, Store, Unit, Write,
+            fanout::{FanOutRow, Mark},
+            request::RequestRow,
+        },
         telemetry::{Metrics, chain},
     },
     job::{
@@ -37,15 +41,17 @@ use crate::{
     model::{
         clock::{Clock, Mint, Timestamp},
         digest::Digest,
-        id::{DeviceId, DeviceKey, RequestId, RequestSource, Tenant},
+        id::{ListKey, RequestId, RequestSource, Tenant},
     },
 };
 
-/// Names of devices that are asked for at once.
-const NAMES: usize = 10_000;
-
 /// How often a message is tried alone that the database does not take.
 const TRIES: u32 = 3;
+/// Devices of a request whose jobs are stored with it. So the usual request is one commit and done; a larger one would hold up those
+/// that wait for the same commit, and is spread over its devices later.
+const AT_ONCE: usize = 100;
+/// The same for all requests of a batch: as many jobs as one stretch of a large request makes, twice over.
+const MOST_AT_ONCE: usize = 2000;
 
 /// Takes requests in.
 #[derive(Clone)]
@@ -101,28 +107,12 @@ pub struct Receipt {
     pub request_id: RequestId,
     /// Who sent it.
     pub source: RequestSource,
-    /// How many jobs it became.
-    pub jobs: u32,
+    /// How many jobs it becomes, if that is known.
+    pub jobs: Option<u32>,
     /// When it was accepted.
     pub at: Timestamp,
     /// Whether it was there already.
     pub repeated: bool,
-}
-
-/// A request that could be read.
-struct Asked {
-    tenant: Tenant,
-    request: Request,
-    digest: Digest,
-}
-
-/// What the database knows of the requests of a batch.
-#[derive(Default)]
-struct Around {
-    /// Those that are there already.
-    stored: BTreeMap<(Tenant, RequestSource, RequestId), RequestRow>,
-    /// The devices of the others that have a record.
-    known: BTreeMap<Tenant, BTreeMap<String, DeviceKey>>,
 }
 
 /// A request that is ready to be stored.
@@ -150,19 +140,6 @@ impl Stuck {
     fn problem(&self) -> Problem {
         let said: String = self.0.chars().filter(|c| !c.is_control()).take(300).collect();
         Problem::new(Code::Unstorable, format!("it was tried several times: {said}"))
-    }
-}
-
-impl Asked {
-    const fn names(&self) -> (&Tenant, &RequestSource, &RequestId) {
-        (&self.tenant, &self.request.source, &self.request.request_id)
-    }
-}
-
-impl Around {
-    fn stored_as(&self, asked: &Asked) -> Option<&RequestRow> {
-        let (tenant, source, id) = asked.names();
-        self.stored.get(&(tenant.clone(), source.clone(), id.clone()))
     }
 }
 
@@ -200,7 +177,7 @@ impl Intake {
 
     /// Takes a batch in one commit.
     async fn together(&self, batch: &[Incoming]) -> Vec<Result<Verdict, Stuck>> {
-        let mut mint = (self.mint)();
+        let (mut mint, mut room) = ((self.mint)(), MOST_AT_ONCE);
         let read: Vec<Result<Asked, Trouble>> = batch.iter().map(|incoming| self.read(incoming)).collect();
         let around = match self.around(read.iter().flatten()).await {
             Ok(around) => around,
@@ -211,7 +188,7 @@ impl Intake {
         };
         let (mut verdicts, mut ready) = (Vec::with_capacity(read.len()), Vec::new());
         for asked in read {
-            match asked.and_then(|asked| self.prepare(asked, &around, mint.as_mut())) {
+            match asked.and_then(|asked| self.prepare(asked, &around, &mut room, mint.as_mut())) {
                 Ok(Ok(prepared)) => {
                     ready.push(prepared);
                     verdicts.push(None);
@@ -236,66 +213,86 @@ impl Intake {
         Ok(Asked { digest: request.digest(), tenant: tenant.clone(), request })
     }
 
-    /// What the database knows of a batch: a question for all identities, and one for all devices.
-    async fn around(&self, asked: impl Iterator<Item = &Asked>) -> Result<Around, store::Error> {
-        let asked: Vec<&Asked> = asked.collect();
-        let names: Vec<_> = asked.iter().map(|asked| asked.names()).collect();
-        let mut around = Around::default();
-        for row in self.store.requests_by_id(&names).await? {
-            around.stored.insert((row.tenant.clone(), row.source.clone(), row.request_id.clone()), row);
-        }
-        let mut norms: BTreeMap<&Tenant, BTreeSet<String>> = BTreeMap::new();
-        for asked in asked.into_iter().filter(|asked| around.stored_as(asked).is_none()) {
-            norms.entry(&asked.tenant).or_default().extend(asked.request.devices.iter().map(DeviceId::normalised));
-        }
-        for (tenant, norms) in norms {
-            let known = around.known.entry(tenant.clone()).or_default();
-            for some in norms.into_iter().collect::<Vec<_>>().chunks(NAMES) {
-                let rows = self.store.known_devices(tenant, some).await?;
-                known.extend(rows.into_iter().map(|row| (row.device_norm, row.key)));
-            }
-        }
-        Ok(around)
-    }
-
-    /// Makes the writes of a request; the inner error is the answer of an earlier time.
-    fn prepare(&self, asked: Asked, around: &Around, mint: &mut dyn Mint) -> Result<Result<Ready, Receipt>, Trouble> {
+    /// Makes the writes of a request; the inner error is the answer of an earlier time. `room` is for how many jobs more the batch has
+    /// room.
+    fn prepare(
+        &self,
+        asked: Asked,
+        around: &Around,
+        room: &mut usize,
+        mint: &mut dyn Mint,
+    ) -> Result<Result<Ready, Receipt>, Trouble> {
         if let Some(row) = around.stored_as(&asked) {
             let same = row.digest == asked.digest;
             return if same { Ok(Err(receipt(row))) } else { Err(refused(conflict(&asked.request))) };
         }
         let now = self.clock.now();
-        let nobody = BTreeMap::new();
-        let known = around.known.get(&asked.tenant).unwrap_or(&nobody);
         let accepted = accept(asked.request, asked.tenant, &self.defaults, now, mint).map_err(refused)?;
-        let jobs = fan_out(&accepted, &accepted.request.devices, known, &self.policy, now, mint);
-        self.ready(accepted, jobs, now, mint).map(Ok)
+        let (list, targets) = match &accepted.request.targets {
+            Targets::Devices(devices) if devices.len() <= AT_ONCE.min(*room) => {
+                *room -= devices.len();
+                return self.at_once(&accepted, around, now, mint).map(Ok);
+            }
+            Targets::Devices(devices) => (None, u64::try_from(devices.len()).ok()),
+            Targets::List(name) => {
+                let list = around.list(&accepted.tenant, name).ok_or_else(|| refused(no_list(name)))?;
+                (Some(list.key), Some(list.devices))
+            }
+            Targets::Filter(_) => (None, None),
+        };
+        self.later(accepted, list, targets, now, mint).map(Ok)
     }
 
-    fn ready(
+    /// A request whose jobs are stored with it.
+    fn at_once(
         &self,
-        accepted: Accepted,
-        jobs: Vec<NewJob>,
+        accepted: &Accepted,
+        around: &Around,
         now: Timestamp,
         mint: &mut dyn Mint,
     ) -> Result<Ready, Trouble> {
-        let total = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        let row = begin::request_row(&accepted, total)?;
-        let Accepted { tenant, request, digest, deadline, .. } = accepted;
-        let mut unit = Unit::new("intake.request", request.request_id.as_str());
-        let receipt = Receipt { repeated: false, ..receipt(&row) };
-        unit.push(begin::told(&row, deadline, now, mint)?);
-        let task = self.task(&request.work);
-        for job in jobs {
-            unit.writes.extend(begin::job(job, task.clone(), (&row, &request), now, mint).writes(now, None)?);
-        }
-        unit.writes.insert(0, Write::RequestInsert(row));
-        Ok(Ready { receipt, digest, tenant, unit })
+        let (devices, known) = (accepted.request.targets.named(), around.known_to(&accepted.tenant));
+        let new = fan_out(accepted, devices, known, &self.policy, now, mint);
+        let (row, task) = (begin::request_row(accepted, u32::try_from(new.len()).ok())?, self.task(&accepted.request));
+        let jobs = begin::jobs(new, &task, (&row, &accepted.request), now, mint)?;
+        let over = jobs.iter().all(|job| job.row.finished_at.is_some());
+        let mut writes = vec![Write::JobsInsert(jobs)];
+        writes.extend(over.then(|| begin::look(row.key, now)));
+        ready(row, accepted, writes, now, mint)
+    }
+
+    /// A request whose jobs are made by errand ([`FanOut`]).
+    fn later(
+        &self,
+        accepted: Accepted,
+        list: Option<ListKey>,
+        targets: Option<u64>,
+        now: Timestamp,
+        mint: &mut dyn Mint,
+    ) -> Result<Ready, Trouble> {
+        let row = begin::request_row(&accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
+        let plan = fanout::Plan { task: self.task(&accepted.request), deadline: accepted.deadline };
+        let fan_out = FanOutRow {
+            request: row.key,
+            tenant: row.tenant.clone(),
+            list,
+            body: Json::of("fan-out", &plan)?,
+            targets,
+            made: 0,
+            undecided: 0,
+            after: Mark::BEGIN,
+            until: accepted.at,
+            version: 0,
+            not_started: None,
+            ended: None,
+        };
+        let writes = vec![Write::FanOutInsert(fan_out), begin::go_on(row.key, now)];
+        ready(row, &accepted, writes, now, mint)
     }
 
     /// What the jobs of a request are to do, and how.
-    fn task(&self, work: &Work) -> (Order, Procedure) {
-        let (order, errand) = match work.clone() {
+    fn task(&self, request: &Request) -> (Order, Procedure) {
+        let (order, errand) = match request.work.clone() {
             Work::Download { package, action, delivery, allow_downgrade } => {
                 let order = Order::Download { package, action, delivery, allow_downgrade, on_request: false };
                 (order, Errand::Download { action })
@@ -327,6 +324,9 @@ impl Intake {
                 Err(CommitError::Conflict { conflict: Conflict::RequestExists { digest: stored, .. }, .. }) => {
                     Ok(self.again(&tenant, &receipt, stored == digest).await)
                 }
+                Err(CommitError::Conflict { conflict: Conflict::ListGone(list), .. }) => {
+                    Ok(Verdict::Refused(Box::new(no_list(&list))))
+                }
                 Err(error) => failed(&error, error.is_permanent()),
             });
         }
@@ -354,6 +354,28 @@ impl Intake {
         });
         verdict
     }
+}
+
+/// What is stored of a request, in its order: what the jobs refer to comes first.
+fn ready(
+    row: RequestRow,
+    accepted: &Accepted,
+    writes: Vec<Write>,
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Result<Ready, Trouble> {
+    let mut unit = Unit::new("intake.request", row.request_id.as_str());
+    let receipt = Receipt { repeated: false, ..receipt(&row) };
+    let told = begin::told(&row, accepted.deadline, now, mint)?;
+    unit.writes.extend([Write::RequestInsert(row), told]);
+    unit.writes.extend(writes);
+    Ok(Ready { receipt, digest: accepted.digest, tenant: accepted.tenant.clone(), unit })
+}
+
+/// The request names a target list that is not there.
+fn no_list(name: &impl Display) -> Problem {
+    let detail = format!("there is no target list `{name}`; upload it first");
+    Problem::invalid(vec![Fault::new("/targets/list", Code::NotFound, detail)])
 }
 
 fn receipt(row: &RequestRow) -> Receipt {

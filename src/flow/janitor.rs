@@ -7,16 +7,14 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::{
-        event::{Data, Event, Outcomes, RequestCompleted},
-        request::Request,
-    },
+    contract::event::{Data, Event, Outcomes, RequestCompleted},
     infra::{
         driver::{Errand, Failure, Poke},
         jobs,
         store::{
-            self, Json, Store, Unit, Write,
-            due::Leased,
+            self, Conflict, Json, Store, Unit, Write,
+            due::{Lease, Leased},
+            fanout::FanOutRow,
             job::JobCount,
             request::{Completion, RequestRow},
         },
@@ -25,7 +23,7 @@ use crate::{
     job::life::StateName,
     model::{
         clock::{Clock, Mint, Timestamp, span},
-        id::{EventId, RequestKey},
+        id::{EventId, JobId, RequestKey},
     },
 };
 
@@ -63,11 +61,21 @@ pub struct Retention {
     /// Requests after their jobs were deleted: so long their identities are known.
     #[serde(with = "span")]
     pub requests: Duration,
+    /// Target lists after a request used them last.
+    #[serde(with = "span")]
+    pub target_lists: Duration,
 }
 
 /// How often things are cleared away, and how many at a time.
 const ROUND: Duration = Duration::from_mins(1);
 const BATCH: u32 = 1000;
+/// The upload of a target list on which nothing came for so long is given up.
+const IDLE_UPLOAD: Duration = Duration::from_hours(1);
+
+/// How often jobs that have ended are looked for, how many at a time, and how long whoever found them may take.
+const GATHER: Duration = Duration::from_millis(250);
+const GATHERED: u32 = 500;
+const HOLD: Duration = Duration::from_secs(30);
 
 impl Errand for Completer {
     fn names(&self) -> &'static [&'static str] {
@@ -76,50 +84,106 @@ impl Errand for Completer {
 
     async fn run(&self, due: Leased) -> Result<(), Failure> {
         let key = RequestKey::new(due.lease.subject);
-        let (row, counts) = (self.store.request(key).await?, self.store.job_counts(key).await?);
-        let Some(row) = row.filter(|row| row.completed.is_none() && is_complete(row, &counts)) else {
+        if !self.complete(key, Some(&due.lease)).await? {
             let _ = self.store.done(&due.lease).await?;
-            return Ok(());
-        };
-        let now = self.clock.now();
-        let event = self.completed(&row, &counts, now)?;
-        let Data::RequestCompleted(data) = &event.data else { return Ok(()) };
-        let end = Completion { counts: Json::of("outcomes", &data.outcomes)?, at: now };
-        let unit = Unit::new("request.complete", &key.to_string())
-            .with(Write::DueDone(due.lease))
-            .with(Write::RequestComplete { key, end })
-            .with(Write::EventInsert(jobs::event_row(&event, 2)?));
-        self.store.commit(unit).await?;
-        tracing::info!(request.id = %row.request_id, "Request completed");
-        self.told.poke();
+        }
         Ok(())
     }
 }
 
 impl Completer {
-    fn completed(&self, row: &RequestRow, counts: &[JobCount], now: Timestamp) -> Result<Event, store::Error> {
-        let mut outcomes = Outcomes::default();
-        for group in counts {
-            if let Ok(StateName::Over(outcome)) = group.state.parse() {
-                outcomes.add(outcome, group.count);
+    /// Looks at the requests of jobs that have ended, many at a time, until `stop`.
+    pub async fn gather(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let full = match self.gather_some().await {
+                Ok(found) => found == usize::try_from(GATHERED).unwrap_or(usize::MAX),
+                Err(failure) => {
+                    tracing::warn!(error = chain(&failure), "Requests were not looked at, and are once more");
+                    false
+                }
+            };
+            tokio::select! {
+                () = sleep(if full { Duration::ZERO } else { GATHER }) => {}
+                () = stop.cancelled() => {}
             }
         }
-        let request: Request = row.body.read().map_err(store::Error::bad_row("request", "body", row.key))?;
-        let data = RequestCompleted { request_id: request.request_id, source: request.source, outcomes };
-        Ok(Event {
+    }
+
+    /// Looks at the requests of some jobs that have ended, and says how many jobs that were. Should it fail in between, the rest is
+    /// looked at again when the leases run out.
+    ///
+    /// # Errors
+    /// If the database is out of reach.
+    pub async fn gather_some(&self) -> Result<usize, Failure> {
+        let ended = self.store.lease_due(&[jobs::ENDED], GATHERED, HOLD).await?;
+        let jobs: Vec<JobId> = ended.iter().map(|due| JobId::new(due.lease.subject)).collect();
+        if jobs.is_empty() {
+            return Ok(0);
+        }
+        for request in self.store.requests_of(&jobs).await? {
+            match self.complete(request, None).await {
+                // Another was faster, and has told it.
+                Err(Failure::Commit(lost)) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
+                other => drop(other?),
+            }
+        }
+        self.store.done_all(&ended).await?;
+        Ok(jobs.len())
+    }
+
+    /// Ends a request whose jobs are all made and have all ended, and says whether that was so.
+    async fn complete(&self, key: RequestKey, lease: Option<&Lease>) -> Result<bool, Failure> {
+        let live: Vec<&str> = StateName::all().filter(|state| !state.is_terminal()).map(StateName::as_str).collect();
+        if self.store.any_job_in(key, &live).await? {
+            return Ok(false);
+        }
+        let Some(row) = self.store.request(key).await?.filter(|row| row.completed.is_none()) else { return Ok(false) };
+        let fan_out = self.store.fan_out(key).await?;
+        let counts = self.store.job_counts(key).await?;
+        if fan_out.as_ref().is_some_and(|fan_out| fan_out.ended.is_none()) || !is_complete(&row, &counts) {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let data = completed(&row, &counts, fan_out.as_ref());
+        let end = Completion { counts: Json::of("outcomes", &data.outcomes)?, at: now };
+        let event = Event {
             id: EventId::new((self.mint)().uuid(now)),
             tenant: row.tenant.clone(),
             time: now,
             sequence: None,
             data: Data::RequestCompleted(data),
-        })
+        };
+        let mut unit = Unit::new("request.complete", &key.to_string());
+        unit.writes.extend(lease.cloned().map(Write::DueDone));
+        unit.push(Write::RequestComplete { key, end });
+        unit.push(Write::EventInsert(jobs::event_row(&event, 2)?));
+        self.store.commit(unit).await?;
+        tracing::info!(request.id = %row.request_id, "Request completed");
+        self.told.poke();
+        Ok(true)
+    }
+}
+
+fn completed(row: &RequestRow, counts: &[JobCount], fan_out: Option<&FanOutRow>) -> RequestCompleted {
+    let mut outcomes = Outcomes::default();
+    for group in counts {
+        if let Ok(StateName::Over(outcome)) = group.state.parse() {
+            outcomes.add(outcome, group.count);
+        }
+    }
+    RequestCompleted {
+        request_id: row.request_id.clone(),
+        source: row.source.clone(),
+        outcomes,
+        not_started: fan_out.and_then(|fan_out| fan_out.not_started),
+        undecided: fan_out.filter(|fan_out| fan_out.targets.is_none()).map(|fan_out| fan_out.undecided),
     }
 }
 
 /// Whether every job is there and has ended.
 fn is_complete(row: &RequestRow, counts: &[JobCount]) -> bool {
     let ended: u64 = counts.iter().filter(|group| group.finished).map(|group| group.count).sum();
-    ended == u64::from(row.jobs_total)
+    row.jobs_total.is_some_and(|total| ended == u64::from(total))
 }
 
 /// Clears away what nobody needs any more, until `stop`.
@@ -143,6 +207,7 @@ pub async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
         ("dead letters", store.prune_dead_letters(before(keep.dead_letters), BATCH).await),
         ("jobs", store.prune_jobs(before(keep.jobs), BATCH).await.map(|cleared| cleared.jobs.max(cleared.requests))),
         ("requests", store.prune_requests(before(keep.requests), BATCH).await),
+        ("target lists", store.prune_lists(before(IDLE_UPLOAD), before(keep.target_lists), BATCH).await),
     ];
     let full = |(what, result)| match result {
         Ok(count) => count == u64::from(BATCH),

@@ -9,6 +9,7 @@ use crate::{
         self, Json, Write,
         due::{Again, Due, Lease},
         event::EventRow,
+        fanout::FreshJob,
         job::JobRow,
     },
     job::{
@@ -27,14 +28,26 @@ use crate::{
 pub const DUE: &str = "job";
 /// The errand of a device that was just registered: jobs may have waited for its record.
 pub const REGISTERED: &str = "device";
-/// The errand of a request some of whose jobs have ended.
+/// The errand of a request that may be complete.
 pub const COMPLETE: &str = "request";
+/// The errand of a job that has ended: its request may be complete.
+///
+/// Each job has a row of its own, which is stored in the commit of its end. One row of the request that all its jobs share would be
+/// one that they wait for, each for the commit of the one before; and a job that found it there and left it alone could be
+/// overlooked by an errand that had counted before that job's end could be seen, and then deleted the row. This way whoever finds the
+/// row also finds the end, and the row of the job that ends last brings about a count in which every job has ended. Two jobs that
+/// end at the same time change that no more: the one whose commit comes second is not counted before.
+pub const ENDED: &str = "ended";
+/// The errand of a request that is being spread over its devices.
+pub const FAN_OUT: &str = "fan_out";
+/// The errand of a request for many devices that is being cancelled, should that break off.
+pub const CANCEL: &str = "cancel";
 
 /// The `source` of every event: a URI reference, which consumers resolve against where they got it.
 const SOURCE: &str = "/scomo";
 /// How long the next job of a device waits to be woken: a session that goes on takes it up by itself.
 const NEXT: std::time::Duration = std::time::Duration::from_secs(2);
-/// How long jobs that end together are gathered before their request is looked at.
+/// How long jobs that end together are gathered before their requests are looked at.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A job between its reading and its commit.
@@ -120,8 +133,32 @@ impl Moving {
     /// # Errors
     /// [`store::Error::Json`], which cannot happen for these values.
     pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
-        let Self { mut row, record, tellings, errands, notify: _, fresh } = self;
-        let write = if fresh { Write::JobInsert } else { Write::JobPut };
+        let write = if self.fresh { Write::JobInsert } else { Write::JobPut };
+        let (row, events, errands) = self.parts(now)?;
+        // First the lease, so that the row that takes its place is not taken for it; then the job, so that what follows sees it.
+        let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([write(row)]).collect();
+        writes.extend(events.into_iter().map(Write::EventInsert));
+        writes.extend(errands);
+        Ok(writes)
+    }
+
+    /// A job that is not stored yet, with what is stored with it. What of its effects concerns a job that was at work before is left
+    /// out; and one that has ended already plans no look at its request: who stores it does.
+    ///
+    /// # Errors
+    /// As [`Moving::writes`].
+    pub fn newborn(self, now: Timestamp) -> Result<FreshJob, store::Error> {
+        let (row, events, errands) = self.parts(now)?;
+        let planned = |write: Write| match write {
+            Write::DuePut { due, .. } if due.errand == DUE => Some(due),
+            _other => None,
+        };
+        Ok(FreshJob { due: errands.into_iter().find_map(planned), row, events })
+    }
+
+    /// The row as it shall be, what is told of it, and what follows.
+    fn parts(self, now: Timestamp) -> Result<(JobRow, Vec<EventRow>, Vec<Write>), store::Error> {
+        let Self { mut row, record, tellings, errands, notify: _, fresh: _ } = self;
         let state = record.life.state();
         row.state = state.name().to_string();
         row.active = state.name().holds_device();
@@ -135,21 +172,16 @@ impl Moving {
             row.result = Some(Json::of("job result", &over.result)?);
         }
         row.body = Json::of("job", &record)?;
-        // First the lease, so that the row that takes its place is not taken for it; then the job, so that what follows sees it.
-        let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([write(row)]).collect();
-        for told in &tellings {
-            writes.push(Write::EventInsert(event_row(told, told.sequence.map_or(0, i64::from))?));
-        }
-        writes.extend(errands);
-        Ok(writes)
+        let told = tellings.iter().map(|told| event_row(told, told.sequence.map_or(0, i64::from)));
+        Ok((row, told.collect::<Result<_, _>>()?, errands))
     }
 
     fn follow(&mut self, effect: Effect, now: Timestamp, mint: &mut dyn Mint) {
         match effect {
             Effect::Tell(state) => {
                 if state.is_terminal() {
-                    let due = Due { errand: COMPLETE, subject: self.row.request.uuid(), at: now.after(GATHER) };
-                    self.errands.push(Write::DuePut { due, again: Again::Earlier });
+                    let due = Due { errand: ENDED, subject: self.row.id.uuid(), at: now.after(GATHER) };
+                    self.errands.push(Write::DuePut { due, again: Again::Replace });
                 }
                 let data = self.facts(|facts, life| Data::Job(JobData::of(facts, life, now)));
                 self.tell(data, now, mint);

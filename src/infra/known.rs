@@ -10,7 +10,7 @@ pub use lacks::Lacks;
 
 use super::store::{
     self,
-    device::{DeviceRow, InventoryRow},
+    device::{DeviceRow, FactsRow, InventoryRow},
 };
 use crate::{
     model::{
@@ -113,6 +113,26 @@ impl Known {
             abilities: self.abilities,
         }
     }
+}
+
+/// The facts of a device as they were last told, however long ago that was: whether a filter targets it. Before anything is done
+/// on the device, what is too old is read again.
+///
+/// # Errors
+/// [`store::Error::BadRow`].
+pub fn stored_facts(row: FactsRow) -> Result<Facts, store::Error> {
+    let known: Known = row.facts.read().map_err(store::Error::bad_row("device", "facts", row.key))?;
+    let read = |body: &store::Json| body.read().map_err(store::Error::bad_row("inventory", "body", row.key));
+    let inventory: Option<Inventory> = row.inventory.as_ref().map(read).transpose()?;
+    Ok(Facts {
+        id: row.device_id,
+        info: known.info,
+        detail: known.detail,
+        installed: inventory.filter(Inventory::is_shown).as_ref().map(Inventory::installed),
+        user_agent: known.user_agent,
+        tags: row.tags,
+        abilities: known.abilities,
+    })
 }
 
 /// The management object instances known of a device.

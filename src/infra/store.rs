@@ -17,6 +17,7 @@ pub mod device;
 pub mod due;
 pub mod error;
 pub mod event;
+pub mod fanout;
 pub mod grant;
 pub mod job;
 pub mod json;
@@ -33,6 +34,7 @@ pub mod seal;
 pub mod session;
 pub mod settings;
 pub mod sql;
+pub mod target;
 pub mod unit;
 mod writer;
 

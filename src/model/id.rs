@@ -89,6 +89,8 @@ minted! {
     GrantId;
     /// A message of the bus that was refused.
     DeadLetterId;
+    /// The row of a target list; what its owner calls it is the [`ListName`].
+    ListKey;
 }
 
 macro_rules! named {
@@ -173,6 +175,8 @@ named! {
     RequestSource, "source", 200, |_| false;
     /// A device as `./DevInfo/DevId` names it (`IMEI:…`, `urn:uuid:…`), byte for byte. Compare with [`DeviceId::normalised`].
     DeviceId, "device id", 255, |_| false;
+    /// A target list, as its owner calls it.
+    ListName, "target list name", 200, |_| false;
     /// A delivery package; becomes a folder of the catalogue and a part of URLs, so its alphabet is narrow.
     PackageId, "package id", 128, |c| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
     /// A deployment component as `Inventory/Deployed/<X>/ID` names it.

@@ -23,7 +23,7 @@ use crate::{
     contract::{accept::Defaults, class::Classes},
     flow::{
         delivery::Delivery,
-        intake::{Consumer, Intake},
+        intake::{Consumer, FanOut, Intake},
         janitor::{self, Completer, Retention},
         report::Relay,
         session::{self, Sessions},
@@ -73,6 +73,8 @@ struct Probes {
 /// Sessions after their last message, and grants after they expired: long enough for a repeat and for a last install-notify.
 const KEEP_SESSIONS: Duration = Duration::from_hours(2);
 const KEEP_GRANTS: Duration = Duration::from_hours(24);
+/// Requests that are spread over their devices at the same time; each takes a connection while it writes.
+const FANNED_OUT: usize = 2;
 /// How often the database is asked whether it is there.
 const PULSE: Duration = Duration::from_secs(5);
 
@@ -197,6 +199,7 @@ impl Shared {
             dead_letters: self.settings.retention.dead_letters,
             jobs: self.settings.retention.jobs,
             requests: self.settings.retention.requests,
+            target_lists: self.settings.retention.target_lists,
         };
         let driver = |poke: &Poke| Driver {
             store: store.clone(),
@@ -206,7 +209,12 @@ impl Shared {
             stop: stop.clone(),
         };
         tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
-        tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
+        let completer = Arc::new(completer);
+        tasks.spawn(driver(&Poke::default()).drive(Arc::clone(&completer)));
+        tasks.spawn(completer.gather(stop.clone()));
+        let fan_out = self.fan_out(store.clone());
+        let few = driver::Settings { cap: FANNED_OUT, ..driver::Settings::default() };
+        tasks.spawn(Driver { settings: few, ..driver(&fan_out.again) }.drive(Arc::new(fan_out)));
         self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
@@ -236,6 +244,20 @@ impl Shared {
                 stop: stop.clone(),
             };
             tasks.spawn(consumer.run());
+        }
+    }
+
+    fn fan_out(&self, store: Store) -> FanOut {
+        FanOut {
+            store: store.clone(),
+            policy: self.policy.clone(),
+            clock: Arc::clone(&self.clock),
+            mint,
+            pressure: self.pressure.clone(),
+            hand: self.hand(store),
+            due: self.due.clone(),
+            told: self.told.clone(),
+            again: Poke::default(),
         }
     }
 
@@ -293,6 +315,7 @@ impl Shared {
             intake: self.intake(self.store.for_admin()),
             hand: self.hand(self.store.for_admin()),
             classes: Arc::clone(&self.classes),
+            most_listed: self.settings.limits.target_list_devices,
             clock: Arc::clone(&self.clock),
             stop: stop.clone(),
         };

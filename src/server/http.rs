@@ -19,9 +19,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 /// Makes a router answer with a problem whatever goes wrong around its handlers: no such path, no such method, too late, a panic.
 pub(crate) fn with_problems(router: Router, patience: Duration) -> Router {
+    in_its_time(router.fallback(problem::not_found).method_not_allowed_fallback(problem::method_not_allowed), patience)
+}
+
+/// The same for routes that are merged into such a router and have a patience of their own.
+pub(crate) fn in_its_time(router: Router, patience: Duration) -> Router {
     router
-        .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn(move |request, next| problem::in_time(patience, request, next)))
         .layer(CatchPanicLayer::custom(problem::panicked))
 }

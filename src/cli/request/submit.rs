@@ -20,7 +20,9 @@ pub(super) const EXAMPLE: &str = "Examples:
   scomo request submit request.json --watch
   scomo request submit --device IMEI:490154203237518 --package org.example.player@'>=2.1' --action install
   scomo request submit --device IMEI:490154203237518 --operation remove --component org.example.player.app
-  scomo request submit --device IMEI:490154203237518 --inventory --watch";
+  scomo request submit --device IMEI:490154203237518 --inventory --watch
+  scomo request submit --list north --package org.example.player
+  scomo request submit --filter \"dev.man == 'Acme' && 'pilot' in tags\" --inventory";
 
 /// The most that the server takes, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -28,7 +30,7 @@ const LARGEST: u64 = 1024 * 1024;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Submit {
     /// A file that holds the request, or `-` for standard input
-    #[arg(conflicts_with_all = ["devices", "package", "action", "operation", "component", "id"])]
+    #[arg(conflicts_with_all = ["devices", "list", "filter", "package", "action", "operation", "component", "id"])]
     file: Option<String>,
     #[command(flatten)]
     wish: Wish,
@@ -43,8 +45,14 @@ pub(in crate::cli) struct Submit {
 #[derive(Debug, Args)]
 struct Wish {
     /// A device that is meant; may be repeated
-    #[arg(long = "device", value_name = "ID", required_unless_present = "file")]
+    #[arg(long = "device", value_name = "ID", required_unless_present_any = ["file", "list", "filter"])]
     devices: Vec<String>,
+    /// All devices of a target list, by its name or key
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["devices", "filter"])]
+    list: Option<String>,
+    /// All registered devices on which a rule holds
+    #[arg(long, value_name = "RULE", conflicts_with = "devices")]
+    filter: Option<String>,
     /// The delivery package, with a version rule behind `@` if not just any version will do
     #[arg(long, value_name = "ID[@RULE]")]
     package: Option<String>,
@@ -161,7 +169,12 @@ impl Wish {
             (false, None) => "download",
         };
         put("kind", Some(kind.into()));
-        put("targets", Some(json!({ "devices": self.devices })));
+        let targets = match (self.list, self.filter) {
+            (Some(list), _) => json!({ "list": list }),
+            (None, Some(filter)) => json!({ "filter": filter }),
+            (None, None) => json!({ "devices": self.devices }),
+        };
+        put("targets", Some(targets));
         put("package", self.package.as_deref().map(package));
         let usual = (kind == "download").then_some(Action::Install);
         put("action", self.action.or(usual).as_ref().map(word));
@@ -257,6 +270,15 @@ mod tests {
         assert_eq!(request("--device D").get("collect"), None);
         let mixed = ["submit", "--device", "D", "--inventory", "--package", "p"];
         assert!(Line::try_parse_from(mixed).is_err());
+    }
+
+    #[test]
+    fn flags_name_devices_a_list_or_a_rule() {
+        assert_eq!(request("--list north --package p")["targets"], json!({ "list": "north" }));
+        assert_eq!(request("--filter true --package p")["targets"], json!({ "filter": "true" }));
+        for both in ["--list l --filter true", "--device D --list l", "--device D --filter true"] {
+            assert!(Line::try_parse_from(["submit"].into_iter().chain(both.split_whitespace())).is_err(), "{both}");
+        }
     }
 
     #[test]

@@ -156,13 +156,20 @@ impl<'a> Field<'a> {
     /// A list of at most `most` members, at least one.
     #[must_use]
     pub fn list(&self, most: usize) -> Option<Vec<Self>> {
+        self.list_or(most, "")
+    }
+
+    /// The same; `instead` says of a longer one what to do, and completes a sentence that begins with what this is a member of.
+    #[must_use]
+    pub fn list_or(&self, most: usize, instead: &str) -> Option<Vec<Self>> {
         let members = self.typed("a list", Value::as_array)?;
         if members.is_empty() {
             self.fault(Code::Empty, "must have at least one member");
             return None;
         }
         if members.len() > most {
-            self.fault(Code::TooMany, format!("has {} members, at most {most} are taken", members.len()));
+            let instead = if instead.is_empty() { String::new() } else { format!(": a request {instead}") };
+            self.fault(Code::TooMany, format!("has {} members, at most {most} are taken{instead}", members.len()));
             return None;
         }
         let member = |(i, value)| Self { at: format!("{}/{i}", self.at), value, faults: self.faults };

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
-    Request, RetryRule, Work,
+    Request, RetryRule, Targets, Work,
 };
 use crate::{
     contract::problem::{
@@ -64,7 +64,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         f.number(&PRIORITIES).and_then(|priority| u8::try_from(priority).ok())
     });
     let work = work(&mut root);
-    let devices = root.need("targets").and_then(|f| f.object()).and_then(targets);
+    let targets = root.need("targets").and_then(|f| f.object()).and_then(targets);
     let deadline = root.get("schedule").and_then(|f| f.object()).and_then(schedule);
     let retry = root.get("retry").map_or_else(|| Some(RetryRule::default()), |f| f.object().and_then(retry));
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
@@ -80,7 +80,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         source: source?,
         priority: priority?,
         work: work?,
-        devices: devices?,
+        targets: targets?,
         deadline,
         retry: retry?,
         notify: notify?,
@@ -238,12 +238,35 @@ fn package(mut package: Object<'_>) -> Option<PackageWanted> {
     })
 }
 
-fn targets(mut targets: Object<'_>) -> Option<Vec<DeviceId>> {
-    targets.later(&["list", "filter"]);
-    let members = targets.need("devices").and_then(|f| f.list(Request::MOST_DEVICES));
+/// Exactly one of three ways to say which devices are meant.
+fn targets(mut targets: Object<'_>) -> Option<Targets> {
+    const WAYS: [&str; 3] = ["devices", "list", "filter"];
+    let given = WAYS.map(|way| targets.get(way));
+    let (mut read, mut first) = (None, None);
+    for (way, field) in WAYS.into_iter().zip(given) {
+        let Some(field) = field else { continue };
+        if let Some(first) = first {
+            field.fault(Code::MisplacedField, format!("`{way}` stands beside `{first}`; only one of them is possible"));
+            continue;
+        }
+        first = Some(way);
+        read = match way {
+            "list" => field.parsed(Code::InvalidName).map(Targets::List),
+            "filter" => field.parsed(Code::InvalidRule).map(Targets::Filter),
+            _ => devices(&field).map(Targets::Devices),
+        };
+    }
+    if first.is_none() {
+        drop(targets.need("devices")); // the usual way is the one that is missed
+    }
     targets.close();
+    read
+}
+
+fn devices(field: &Field<'_>) -> Option<Vec<DeviceId>> {
+    let members = field.list_or(Request::MOST_DEVICES, Request::INSTEAD)?;
     let (mut seen, mut devices, mut good) = (BTreeMap::new(), Vec::new(), true);
-    for (i, member) in members?.iter().enumerate() {
+    for (i, member) in members.iter().enumerate() {
         let Some(device) = member.parsed::<DeviceId>(Code::InvalidName) else {
             good = false;
             continue;

@@ -56,7 +56,7 @@ fn a_full_download_is_taken_as_it_is_meant() {
     );
     assert_eq!(request.retry, RetryRule { limit: 1, backoff: Duration::from_mins(1) });
     assert_eq!(request.deadline, Timestamp::parse("2030-01-01T00:00:00Z").ok());
-    assert_eq!(request.devices.len(), 2);
+    assert_eq!(request.targets.named().len(), 2);
     let Work::Download { package, action, delivery, allow_downgrade } = request.work.clone() else {
         panic!("{request:?}")
     };
@@ -165,13 +165,12 @@ fn every_fault_is_told_at_once() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     let later = json!({
-        "targets": { "devices": ["d"], "list": "l", "filter": "true" },
         "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
     });
     let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status(), problem.errors.len()), (422, 4));
+    assert_eq!((problem.status(), problem.errors.len()), (422, 2));
     assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
-    assert_eq!(problem.errors[0].detail, "`list` is not supported yet");
+    assert_eq!(problem.errors[0].detail, "`not_before` is not supported yet");
     assert_eq!(faults(&with(&download(), &json!({ "kind": "bootstrap" }))), ["/kind not_supported_yet"]);
     assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);
 }
@@ -223,12 +222,61 @@ fn a_request_that_only_collects_names_nothing_else() {
 }
 
 #[test]
+fn devices_are_named_or_come_from_a_list_or_a_filter() {
+    let of = |targets: Value| with(&download(), &json!({ "targets": targets }));
+    let list = read(&of(json!({ "list": "fleet north" }))).unwrap();
+    assert_eq!(list.targets, Targets::List(ListName::parse("fleet north").unwrap()));
+    let filter = read(&of(json!({ "filter": "dev.man == 'Acme'" }))).unwrap();
+    assert_eq!(filter.targets, Targets::Filter(Rule::parse("dev.man == 'Acme'").unwrap()));
+    for request in [&list, &filter] {
+        let stored = serde_json::to_string(request).unwrap();
+        assert!(stored.contains(r#""devices":[]"#), "for releases that know nothing else: {stored}");
+        assert_eq!(&serde_json::from_str::<Request>(&stored).unwrap(), request);
+        assert!(request.targets.named().is_empty());
+    }
+    let digests = [&list, &filter, &read(&download()).unwrap()].map(Request::digest);
+    assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
+    assert_ne!(digests[0], read(&of(json!({ "list": "fleet south" }))).unwrap().digest());
+}
+
+#[test]
+fn exactly_one_way_to_name_devices_is_taken() {
+    let refused = |targets: Value| faults(&with(&download(), &json!({ "targets": targets })));
+    assert_eq!(refused(json!({})), ["/targets/devices missing_field"]);
+    assert_eq!(refused(json!({ "devices": ["d"], "list": "l" })), ["/targets/list misplaced_field"]);
+    assert_eq!(refused(json!({ "list": "l", "filter": "true" })), ["/targets/filter misplaced_field"]);
+    assert_eq!(
+        refused(json!({ "filter": "true", "list": "l", "devices": ["d"], "lists": [] })),
+        ["/targets/list misplaced_field", "/targets/filter misplaced_field", "/targets/lists unknown_field"]
+    );
+    assert_eq!(refused(json!({ "list": "" })), ["/targets/list invalid_name"]);
+    assert_eq!(refused(json!({ "list": ["l"] })), ["/targets/list wrong_type"]);
+    for rule in ["dev.colour == 'red'", "dev.man ==", "", "launch()"] {
+        assert_eq!(refused(json!({ "filter": rule })), ["/targets/filter invalid_rule"], "{rule}");
+    }
+    assert_eq!(refused(json!({ "filter": true })), ["/targets/filter wrong_type"]);
+}
+
+#[test]
+fn too_many_devices_are_refused_in_one_sentence_that_says_what_to_do() {
+    let many: Value = (0..100_000).collect();
+    let problem = read(&with(&download(), &json!({ "targets": { "devices": many } }))).unwrap_err();
+    assert_eq!(problem.errors.len(), 1);
+    let said = "/targets/devices: has 100000 members, at most 10000 are taken: a request names up to 10,000 devices; for more, \
+        upload a target list and name that in `targets.list`";
+    assert_eq!(problem.detail, said);
+    let problem = Request::read(&vec![b' '; Request::MOST_BYTES + 1], &caller(), NOW).unwrap_err();
+    assert_eq!(problem.code, Code::TooLarge);
+    assert!(problem.detail.ends_with("upload a target list and name that in `targets.list`"), "{problem}");
+}
+
+#[test]
 fn a_request_without_devices_or_with_too_many_is_refused() {
     let devices = |list: Value| with(&download(), &json!({ "targets": { "devices": list } }));
     assert_eq!(faults(&devices(json!([]))), ["/targets/devices empty"]);
     let many = |n: usize| devices((0..n).map(|i| format!("d{i}")).collect());
     assert_eq!(faults(&many(10_001)), ["/targets/devices too_many"]);
-    assert_eq!(read(&many(10_000)).unwrap().devices.len(), 10_000);
+    assert_eq!(read(&many(10_000)).unwrap().targets.named().len(), 10_000);
     assert_eq!(faults(&with(&download(), &json!({ "targets": null }))), ["/targets missing_field"]);
     assert_eq!(faults(&json!([])), [" wrong_type"]);
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     contract::{
         accept::{accept, fan_out},
-        request::{IfUnknownDevice, Request, Work},
+        request::{IfUnknownDevice, Request, Targets, Work},
     },
     infra::{
         jobs::{Moving, begin},
@@ -148,7 +148,7 @@ impl Desk<'_> {
             source: RequestSource::device(),
             priority: Request::DEFAULT_PRIORITY,
             work,
-            devices: vec![device.clone()],
+            targets: Targets::Devices(vec![device.clone()]),
             deadline: None,
             retry: RetryRule::default(),
             notify: Notify::default(),
@@ -161,7 +161,7 @@ impl Desk<'_> {
         let Ok(accepted) = accept(request, tenant, &settings.defaults, self.now, self.mint.as_mut()) else {
             return Ok(None);
         };
-        let row = begin::request_row(&accepted, 1)?;
+        let row = begin::request_row(&accepted, Some(1))?;
         let known = BTreeMap::from([(device.normalised(), self.device.key)]);
         let jobs = fan_out(&accepted, &[device], &known, &settings.policy, self.now, self.mint.as_mut());
         let Some(job) = jobs.into_iter().next() else { return Ok(None) };

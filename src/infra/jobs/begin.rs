@@ -7,22 +7,28 @@ use crate::{
         event::{Data, Event, RequestAccepted},
         request::Request,
     },
-    infra::store::{self, Json, Write, job::JobRow, request::RequestRow},
+    infra::store::{
+        self, Json, Write,
+        due::{Again, Due},
+        fanout::FreshJob,
+        job::JobRow,
+        request::RequestRow,
+    },
     job::{
         procedure::Procedure,
         record::{Order, Record},
     },
     model::{
         clock::{Mint, Timestamp},
-        id::EventId,
+        id::{EventId, RequestKey},
     },
 };
 
-/// The row of a request that falls into `jobs` jobs.
+/// The row of a request that falls into `jobs` jobs, if that is known.
 ///
 /// # Errors
 /// [`store::Error::Json`], which cannot happen for these values.
-pub fn request_row(accepted: &Accepted, jobs: u32) -> Result<RequestRow, store::Error> {
+pub fn request_row(accepted: &Accepted, jobs: Option<u32>) -> Result<RequestRow, store::Error> {
     let request = &accepted.request;
     Ok(RequestRow {
         key: accepted.key,
@@ -46,7 +52,7 @@ pub fn told(row: &RequestRow, deadline: Timestamp, now: Timestamp, mint: &mut dy
     let data = RequestAccepted {
         request_id: row.request_id.clone(),
         source: row.source.clone(),
-        jobs: u64::from(row.jobs_total),
+        jobs: row.jobs_total.map(u64::from),
         deadline,
     };
     let (id, data) = (EventId::new(mint.uuid(now)), Data::RequestAccepted(data));
@@ -88,4 +94,32 @@ pub fn job(
         finished_at: None,
     };
     Moving::fresh(row, record, effects, now, mint)
+}
+
+/// Jobs of a request that are stored together.
+///
+/// # Errors
+/// [`store::Error::Json`], which cannot happen for these values.
+pub fn jobs(
+    jobs: Vec<NewJob>,
+    task: &(Order, Procedure),
+    of: (&RequestRow, &Request),
+    now: Timestamp,
+    mint: &mut dyn Mint,
+) -> Result<Vec<FreshJob>, store::Error> {
+    jobs.into_iter().map(|new| job(new, task.clone(), of, now, mint).newborn(now)).collect()
+}
+
+/// The write that has somebody look whether a request is complete.
+#[must_use]
+pub fn look(request: RequestKey, now: Timestamp) -> Write {
+    let due = Due { errand: super::COMPLETE, subject: request.uuid(), at: now };
+    Write::DuePut { due, again: Again::Earlier }
+}
+
+/// The write that has somebody go on with the fan-out of a request.
+#[must_use]
+pub fn go_on(request: RequestKey, now: Timestamp) -> Write {
+    let due = Due { errand: super::FAN_OUT, subject: request.uuid(), at: now };
+    Write::DuePut { due, again: Again::Replace }
 }

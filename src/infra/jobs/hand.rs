@@ -1,15 +1,16 @@
 //! Jobs that are moved from outside of sessions and errands: by hand, over the API or the bus.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::Moving;
+use super::{CANCEL, Moving, begin};
 use crate::{
     infra::{
         driver::Poke,
         store::{
-            self, CommitError, Conflict, Cursor, Page, Store, Unit,
+            self, CommitError, Conflict, Cursor, Page, Store, Unit, Write,
+            due::{Again, Due},
             job::{JobFilter, JobRow},
         },
     },
@@ -24,6 +25,9 @@ use crate::{
 const ATTEMPTS: usize = 10;
 /// Jobs that are moved at the same time; their commits meet in few transactions.
 const TOGETHER: usize = 64;
+
+/// After so long it is looked whether the cancel of a large request came to its end.
+const BROKEN_OFF: Duration = Duration::from_mins(2);
 
 /// Moves jobs by hand.
 #[derive(Clone)]
@@ -116,11 +120,32 @@ impl Hand {
         Ok(moved.is_some())
     }
 
-    /// Cancels what of a request has not ended, and says how many jobs that were.
+    /// Cancels what of a request has not ended, and says how many jobs that were. What has not become jobs yet never does.
     ///
     /// # Errors
     /// [`Unmoved`]; some may be cancelled then.
     pub async fn cancel_request(&self, tenant: &Tenant, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
+        let large = self.store.fan_out(request).await?.is_some();
+        let cancel = Due { errand: CANCEL, subject: request.uuid(), at: self.clock.now().after(BROKEN_OFF) };
+        if large {
+            let (now, stop) = (self.clock.now(), Unit::new("request.cancel", &request.to_string()));
+            let stop = stop.with(Write::FanOutStop { request, at: now });
+            let stop = stop.with(Write::DuePut { due: cancel.clone(), again: Again::Replace });
+            self.store.commit(stop.with(begin::look(request, now))).await?;
+        }
+        let cancelled = self.cancel_jobs(tenant, request, by).await?;
+        if large {
+            let done = Unit::new("request.cancelled", &request.to_string());
+            self.store.commit(done.with(Write::DueClear { errand: CANCEL, subject: cancel.subject })).await?;
+        }
+        Ok(cancelled)
+    }
+
+    /// Cancels the jobs of a request that have not ended, and says how many that were.
+    ///
+    /// # Errors
+    /// [`Unmoved`]; some may be cancelled then.
+    pub async fn cancel_jobs(&self, tenant: &Tenant, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
         let filter = JobFilter { request: Some(request), ..JobFilter::default() };
         let mut page = Page::first(Page::MOST);
         let mut cancelled = 0;

@@ -5,7 +5,7 @@
 //! last. A statement that changes another number of rows than it should gives the whole batch up: it is then written unit by unit,
 //! which finds the one that lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -21,8 +21,9 @@ use super::{
     device::{DeviceRow, InventoryRow},
     due::{Again, Due, Lease},
     event::{self, EventRow},
+    fanout::{self, FreshJob},
     job::JobRow,
-    request::RequestRow,
+    request::{self, RequestRow},
     session::SessionRow,
     sql::pg::batch,
     unit::{Lost, lane},
@@ -41,6 +42,8 @@ pub(super) struct Batch<'u> {
     devices: Vec<&'u DeviceRow>,
     inventories: Vec<&'u InventoryRow>,
     fresh_jobs: Vec<&'u JobRow>,
+    /// Jobs of requests that were just taken in.
+    new_jobs: Vec<&'u FreshJob>,
     /// Jobs that hold no device (any more), and then those that do: of two jobs of a device one may take the other's place.
     idle_jobs: Vec<&'u JobRow>,
     active_jobs: Vec<&'u JobRow>,
@@ -90,6 +93,7 @@ impl<'u> Batch<'u> {
             Write::DeviceInsert(_)
             | Write::DeviceDelete { .. }
             | Write::RequestComplete { .. }
+            | Write::FanOutInsert(_)
             | Write::PackagePut(_)
             | Write::DeadInsert(_) => self.before.push(write),
             Write::RequestInsert(row) => self.requests.push(row),
@@ -101,7 +105,10 @@ impl<'u> Batch<'u> {
             Write::JobInsert(row) => self.fresh_jobs.push(row),
             Write::JobPut(row) if row.active => self.active_jobs.push(row),
             Write::JobPut(row) => self.idle_jobs.push(row),
+            Write::JobsInsert(jobs) => self.new_jobs.extend(jobs),
             Write::StrangersBound { .. }
+            | Write::FanOutStep(_)
+            | Write::FanOutStop { .. }
             | Write::InventoryKeep { .. }
             | Write::GrantInsert(_)
             | Write::GrantsRevoke { .. }
@@ -136,14 +143,15 @@ impl Core {
     #[expect(clippy::cognitive_complexity, reason = "a line for each kind and nothing else")]
     pub(super) async fn apply_set(&self, conn: &mut PgConnection, batch: &Batch<'_>) -> Result<(), Lost> {
         leases(conn, &batch.leases).await?;
-        self.one_by_one(conn, &batch.before).await?;
         requests(conn, &batch.requests).await?;
+        self.one_by_one(conn, &batch.before).await?;
         self.fresh_sessions(conn, &batch.fresh_sessions).await?;
         self.sessions(conn, &batch.sessions).await?;
         closed(conn, &batch.closed).await?;
         self.devices(conn, &batch.devices).await?;
         inventories(conn, &batch.inventories).await?;
         fresh_jobs(conn, &batch.fresh_jobs).await?;
+        fanout::jobs(&mut Conn::Pg(conn), &batch.new_jobs).await?;
         jobs(conn, &batch.idle_jobs).await?;
         jobs(conn, &batch.active_jobs).await?;
         self.one_by_one(conn, &batch.after).await?;
@@ -249,7 +257,7 @@ async fn requests(conn: &mut PgConnection, rows: &[&RequestRow]) -> Result<(), L
         |row| row.digest.as_bytes().to_vec(),
         |row| row.body.as_str(),
         |row| i64::from(row.priority),
-        |row| i64::from(row.jobs_total),
+        |row| i64::from(row.jobs_total.unwrap_or(request::UNKNOWN)),
         |row| row.created_at.micros(),
         |row| row.completed.as_ref().map(|end| end.counts.as_str()),
         |row| row.completed.as_ref().map(|end| end.at.micros()),
@@ -323,6 +331,43 @@ async fn jobs(conn: &mut PgConnection, rows: &[&JobRow]) -> Result<(), Lost> {
         |row| row.passes_until.map(Timestamp::micros),
         |row| row.finished_at.map(Timestamp::micros),
     )
+}
+
+/// Stores jobs with what hangs on each, but for those whose device has a job of the request already; says how many were stored.
+pub(super) async fn new_jobs(conn: &mut PgConnection, jobs: &[&FreshJob]) -> Result<u64, Lost> {
+    let rows: Vec<&JobRow> = column(jobs, |job| &job.row);
+    let query = sqlx::query_as::<_, (Uuid,)>(batch::JOBS_ONCE)
+        .bind(column(&rows, |row| row.id.uuid()))
+        .bind(column(&rows, |row| row.tenant.as_str()))
+        .bind(column(&rows, |row| row.request.uuid()))
+        .bind(column(&rows, |row| row.device_id.as_str()))
+        .bind(column(&rows, |row| row.device_id.normalised()))
+        .bind(column(&rows, |row| row.device.map(DeviceKey::uuid)))
+        .bind(column(&rows, |row| row.state.as_str()))
+        .bind(column(&rows, |row| row.active))
+        .bind(column(&rows, |row| i64::from(row.priority)))
+        .bind(column(&rows, |row| row.version))
+        .bind(column(&rows, |row| row.event_seq))
+        .bind(column(&rows, |row| i64::from(row.attempt)))
+        .bind(column(&rows, |row| row.body.as_str()))
+        .bind(column(&rows, |row| row.result.as_ref().map(super::Json::as_str)))
+        .bind(column(&rows, |row| row.created_at.micros()))
+        .bind(column(&rows, |row| row.updated_at.micros()))
+        .bind(column(&rows, |row| row.deadline_at.map(Timestamp::micros)))
+        .bind(column(&rows, |row| row.passes_until.map(Timestamp::micros)))
+        .bind(column(&rows, |row| row.finished_at.map(Timestamp::micros)));
+    let stored = query.fetch_all(&mut *conn).await.map_err(Error::database(name_of(batch::JOBS_ONCE)))?;
+    let count = u64::try_from(stored.len()).unwrap_or(u64::MAX);
+    let stored: BTreeSet<Uuid> = stored.into_iter().map(|(id,)| id).collect();
+    let jobs = jobs.iter().filter(|job| stored.contains(&job.row.id.uuid()));
+    let (mut told, mut planned) = (Vec::new(), BTreeMap::new());
+    for job in jobs {
+        told.extend(&job.events);
+        planned.extend(job.due.iter().map(|due| ((due.errand, due.subject), due.at)));
+    }
+    events(conn, &told).await?;
+    due(conn, &planned).await?;
+    Ok(count)
 }
 
 async fn events(conn: &mut PgConnection, rows: &[&EventRow]) -> Result<(), Lost> {

@@ -10,7 +10,7 @@ use crate::model::{
     id::{DeviceId, DeviceKey, Tenant},
 };
 
-use super::{Conflict, Core, Error, Json, Page, SealedJson, Store, conn::Conn, seal::Place, unit::Lost};
+use super::{Conflict, Core, Error, Json, Page, SealedJson, Store, conn::Conn, fanout::Mark, seal::Place, unit::Lost};
 
 /// A registered device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,52 @@ pub struct KnownRow {
     pub busy: bool,
 }
 
+row! {
+    /// What is known of a device.
+    FactsRaw {
+        key: Uuid,
+        device_id: String,
+        tags: String,
+        facts: String,
+        created_at: i64,
+        inventory: Option<String>,
+    }
+}
+
+/// What rules read of a device; without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactsRow {
+    /// The device.
+    pub key: DeviceKey,
+    /// Its name.
+    pub device_id: DeviceId,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// DevInfo, DevDetail, abilities, User-Agent.
+    pub facts: Json,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// Its inventory, if it was asked for and ever read.
+    pub inventory: Option<Json>,
+}
+
 impl Store {
+    /// What is known of at most `limit` devices of a tenant that were registered behind a mark and not after `until`, oldest
+    /// first; their inventories only if they are asked for.
+    pub async fn device_facts(
+        &self,
+        tenant: &Tenant,
+        after: Mark,
+        until: Timestamp,
+        limit: u32,
+        inventories: bool,
+    ) -> Result<Vec<FactsRow>, Error> {
+        let (tenant, until, limit) = (tenant.as_str(), until.micros(), i64::from(limit));
+        let Mark { place, key } = after;
+        let rows = read!(fetch_all, self.core, device::FACTS, FactsRaw, tenant, place, key, until, limit, inventories)?;
+        rows.into_iter().map(FactsRaw::row).collect()
+    }
+
     /// Which of these devices (normalised names) have a record.
     pub async fn known_devices(&self, tenant: &Tenant, norms: &[String]) -> Result<Vec<KnownRow>, Error> {
         let norms = serde_json::to_string(norms).map_err(|source| Error::Json { what: "device names", source })?;
@@ -274,6 +319,21 @@ impl DeviceRow {
 pub(super) async fn delete(conn: &mut Conn<'_>, key: DeviceKey, version: i64) -> Result<(), Lost> {
     let found = execute!(conn, device::DELETE, key.uuid(), version)?;
     Lost::unless_one("device", key.uuid(), found)
+}
+
+impl FactsRaw {
+    fn row(self) -> Result<FactsRow, Error> {
+        const TABLE: &str = "device";
+        let key = self.key;
+        Ok(FactsRow {
+            key: DeviceKey::new(key),
+            device_id: DeviceId::parse(&self.device_id).map_err(Error::bad_row(TABLE, "device_id", key))?,
+            tags: serde_json::from_str(&self.tags).map_err(Error::bad_row(TABLE, "tags", key))?,
+            facts: Json::stored(self.facts),
+            created_at: Timestamp::from_micros(self.created_at),
+            inventory: self.inventory.map(Json::stored),
+        })
+    }
 }
 
 /// Where a device's secrets rest.

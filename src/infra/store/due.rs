@@ -117,6 +117,15 @@ impl Store {
         self.retry_at(&leased.lease, leased.at).await
     }
 
+    /// Deletes rows of one errand that were leased together; those that were taken away in the meantime stay.
+    pub async fn done_all(&self, leased: &[Leased]) -> Result<(), Error> {
+        let Some(first) = leased.first().map(|leased| &leased.lease) else { return Ok(()) };
+        let subjects = super::json::uuids(leased.iter().map(|leased| leased.lease.subject))?;
+        let mut tx = self.core.inner.begin().await?;
+        execute!(&mut tx.conn(), due::DONE_ALL, first.errand.as_str(), first.token, subjects)?;
+        tx.commit().await.map_err(Error::database("due.done_all"))
+    }
+
     /// Deletes the row: the work is done and nothing else is to be written.
     pub async fn done(&self, lease: &Lease) -> Result<Held, Error> {
         let mut tx = self.core.inner.begin().await?;

@@ -5,7 +5,10 @@ use std::{fmt::Display, io, path::PathBuf, sync::Arc, time::Duration};
 use sqlx::migrate::MigrateError;
 use uuid::Uuid;
 
-use crate::model::{digest::Digest, id::RequestKey};
+use crate::model::{
+    digest::Digest,
+    id::{ListKey, RequestKey},
+};
 
 use super::seal::SealError;
 
@@ -174,7 +177,10 @@ impl Error {
             | Self::TooOldBinary { .. }
             | Self::Migrate(_)
             | Self::Held { .. }
-            | Self::LockFile { .. } => false,
+            | Self::LockFile { .. }
+            | Self::Connect { .. }
+            | Self::SchemaBehind
+            | Self::MigrationBusy { .. } => false,
         }
     }
 }
@@ -271,6 +277,12 @@ pub enum Conflict {
     /// The same message was refused before, and its dead letter is still there.
     #[error("the message was refused before")]
     DeadAlready,
+    /// The target list is not there, or not any more.
+    #[error("the target list {0} is not there")]
+    ListGone(ListKey),
+    /// Another target list has this name.
+    #[error("a target list of this name exists")]
+    ListExists,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]
     LeaseLost {

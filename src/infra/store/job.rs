@@ -158,6 +158,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether a request has a job in one of these states; quicker than counting them all.
+    pub async fn any_job_in(&self, request: RequestKey, states: &[&str]) -> Result<bool, Error> {
+        let states = serde_json::to_string(states).map_err(|source| Error::Json { what: "states", source })?;
+        let (found,): (bool,) = read!(fetch_one, self.core, job::ANY_IN, (bool,), request.uuid(), states)?;
+        Ok(found)
+    }
+
+    /// The requests of these jobs, each once.
+    pub async fn requests_of(&self, jobs: &[JobId]) -> Result<Vec<RequestKey>, Error> {
+        let ids = super::json::uuids(jobs.iter().map(|job| job.uuid()))?;
+        let rows = read!(fetch_all, self.core, job::REQUESTS, (Uuid,), ids)?;
+        Ok(rows.into_iter().map(|(key,)| RequestKey::new(key)).collect())
+    }
+}
+
 impl JobRaw {
     pub(super) fn row(self) -> Result<JobRow, Error> {
         const TABLE: &str = "job";
@@ -186,6 +202,11 @@ impl JobRaw {
 }
 
 pub(super) async fn insert(conn: &mut Conn<'_>, row: &JobRow) -> Result<(), Lost> {
+    super::conn::one_row("job.insert", insert_once(conn, row).await?).map_err(Lost::from)
+}
+
+/// Stores a job unless its device has one of the same request; says how many were stored.
+pub(super) async fn insert_once(conn: &mut Conn<'_>, row: &JobRow) -> Result<u64, Lost> {
     let done = execute!(
         conn,
         job::INSERT,
@@ -209,7 +230,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, row: &JobRow) -> Result<(), Lost
         row.passes_until.map(Timestamp::micros),
         row.finished_at.map(Timestamp::micros),
     );
-    super::conn::one_row("job.insert", busy(row, done)?).map_err(Lost::from)
+    busy(row, done)
 }
 
 pub(super) async fn put(conn: &mut Conn<'_>, row: &JobRow) -> Result<(), Lost> {

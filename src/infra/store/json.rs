@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use crate::model::{digest::Digest, secret::Secret};
 
@@ -93,6 +94,12 @@ impl fmt::Debug for SealedJson {
 /// A digest as its column keeps it.
 pub(super) fn digest(bytes: &[u8]) -> Result<Digest, &'static str> {
     bytes.try_into().map(Digest::from_bytes).map_err(|_| "it is not 32 bytes long")
+}
+
+/// A list of ids for a statement that looks for many rows at once.
+pub(super) fn uuids(ids: impl Iterator<Item = Uuid>) -> Result<String, Error> {
+    let ids: Vec<String> = ids.map(|id| id.simple().to_string()).collect();
+    serde_json::to_string(&ids).map_err(|source| Error::Json { what: "ids", source })
 }
 
 /// A number of bytes as its column keeps it.

@@ -27,8 +27,9 @@ pub struct RequestRow {
     pub body: Json,
     /// Higher goes first.
     pub priority: i32,
-    /// Into how many jobs it fell.
-    pub jobs_total: u32,
+    /// Into how many jobs it falls; unknown until a filter was held against every device. Of a fan-out that was stopped: how many
+    /// were made before.
+    pub jobs_total: Option<u32>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// How it ended, once every job has.
@@ -43,6 +44,10 @@ pub struct Completion {
     /// When this was found.
     pub at: Timestamp,
 }
+
+/// In the column of a request whose number of jobs is not known yet. No such number is ever reached, so that a release that only
+/// compares it with the jobs that have ended takes no such request for complete.
+pub(super) const UNKNOWN: u32 = u32::MAX;
 
 row! {
     /// A row of `request`.
@@ -155,7 +160,9 @@ impl RequestRaw {
             digest: super::json::digest(&self.digest).map_err(Error::bad_row(TABLE, "digest", key))?,
             body: Json::stored(self.body),
             priority: i32::try_from(self.priority).map_err(Error::bad_row(TABLE, "priority", key))?,
-            jobs_total: u32::try_from(self.jobs_total).map_err(Error::bad_row(TABLE, "jobs_total", key))?,
+            jobs_total: u32::try_from(self.jobs_total)
+                .map(|total| Some(total).filter(|total| *total != UNKNOWN))
+                .map_err(Error::bad_row(TABLE, "jobs_total", key))?,
             created_at: Timestamp::from_micros(self.created_at),
             completed: completed
                 .map(|(counts, at)| Completion { counts: Json::stored(counts), at: Timestamp::from_micros(at) }),
@@ -174,7 +181,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, row: &RequestRow) -> Result<(), 
         row.digest.as_bytes().to_vec(),
         row.body.as_str(),
         i64::from(row.priority),
-        i64::from(row.jobs_total),
+        i64::from(row.jobs_total.unwrap_or(UNKNOWN)),
         row.created_at.micros(),
         row.completed.as_ref().map(|c| c.counts.as_str()),
         row.completed.as_ref().map(|c| c.at.micros()),

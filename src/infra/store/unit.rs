@@ -14,6 +14,7 @@ use super::{
     device::{self, DeviceRow, InventoryRow, ToldInventory},
     due::{self, Again, Due, Earliest, Lease},
     event::{self, EventRow},
+    fanout::{self, FanOutRow, FreshJob, Stretch},
     grant::{self, GrantRow},
     job::{self, JobRow},
     package::{self, PackageRow},
@@ -83,6 +84,20 @@ pub enum Write {
         /// How.
         end: Completion,
     },
+    /// Begins to spread a request over many devices. [`Conflict::ListGone`] if their list is not there.
+    FanOutInsert(FanOutRow),
+    /// Makes the jobs of one stretch of a fan-out. [`Conflict::Stale`] if another was faster, or it was stopped.
+    FanOutStep(Stretch),
+    /// Ends a fan-out that has not ended; what it has made stays.
+    FanOutStop {
+        /// Of which request.
+        request: RequestKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// Stores jobs that are new, with what hangs on each; one whose device has a job of the request already is left out with all
+    /// of it.
+    JobsInsert(Vec<FreshJob>),
     /// Stores a job. [`Conflict::DeviceBusy`] if it is active and another is.
     JobInsert(JobRow),
     /// Moves a job on; its request and device name stay. [`Conflict::Stale`], [`Conflict::DeviceBusy`]
@@ -233,6 +248,10 @@ impl Core {
             Write::StrangersBound { device, keep } => session::bound_strangers(conn, *device, *keep).await,
             Write::RequestInsert(row) => request::insert(conn, row).await,
             Write::RequestComplete { key, end } => request::complete(conn, *key, end).await,
+            Write::FanOutInsert(row) => fanout::insert(conn, row).await,
+            Write::FanOutStep(stretch) => fanout::step(conn, stretch).await,
+            Write::FanOutStop { request, at } => fanout::stop(conn, *request, *at).await,
+            Write::JobsInsert(jobs) => fanout::jobs(conn, &jobs.iter().collect::<Vec<_>>()).await.map(drop),
             Write::JobInsert(row) => job::insert(conn, row).await,
             Write::JobPut(row) => job::put(conn, row).await,
             Write::GrantInsert(row) => grant::insert(conn, row).await,

@@ -118,6 +118,7 @@ impl Settings {
             ("retention.events", self.retention.events),
             ("retention.dead_letters", self.retention.dead_letters),
             ("retention.jobs", self.retention.jobs),
+            ("retention.target_lists", self.retention.target_lists),
             ("limits.request_timeout", self.limits.request_timeout),
         ];
         for (key, span) in positive {
@@ -135,6 +136,9 @@ impl Settings {
         if self.retention.requests < IDENTITIES {
             let what = "must be at least 90d: so long a request that comes again must get the answer of the first time";
             complain("retention.requests", what.to_owned());
+        }
+        if !(1..=100_000_000).contains(&self.limits.target_list_devices) {
+            complain("limits.target_list_devices", "must be between 1 and 100000000".to_owned());
         }
         if !(1..=1000).contains(&self.retention.inventories) {
             complain("retention.inventories", "must be between 1 and 1000".to_owned());

@@ -185,6 +185,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Open connections of the admin and of the ops listener, each.
     pub connections: usize,
+    /// Devices of a target list at most.
+    pub target_list_devices: u32,
     /// How long open requests may go on when the service stops.
     #[serde(with = "span")]
     pub drain_timeout: Duration,
@@ -206,6 +208,9 @@ pub struct Retention {
     /// How long requests are kept after their jobs.
     #[serde(with = "span")]
     pub requests: Duration,
+    /// How long a target list is kept after a request used it last.
+    #[serde(with = "span")]
+    pub target_lists: Duration,
     /// How many inventories of a device are kept, each time that one differed from the last.
     pub inventories: u32,
 }

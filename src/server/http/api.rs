@@ -9,6 +9,7 @@ mod packages;
 mod page;
 mod requests;
 mod select;
+mod targets;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     auth::{Doorkeeper, Gate, pass},
+    in_its_time,
     problem::Refusal,
     with_problems,
 };
@@ -48,6 +50,8 @@ pub struct Api {
     pub hand: Hand,
     /// The device classes that records may name.
     pub classes: Arc<Classes>,
+    /// Devices of a target list at most.
+    pub most_listed: u32,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends event streams when the service stops.
@@ -85,11 +89,15 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/packages", read(get(packages::list)))
         .route("/packages/{id}", read(get(packages::versions)))
         .route("/packages/{id}/{version}", read(get(packages::show)))
+        .route("/target-lists", read(get(targets::list)))
+        .route("/target-lists/{name}", read(get(targets::show)).merge(submit(delete(targets::remove))))
         .route("/select", read(post(select::select)))
         .route("/events", read(get(events::read)))
-        .with_state(api);
+        .with_state(api.clone());
+    // What is uploaded takes as long as it is long.
+    let uploads = Router::new().route("/target-lists", submit(post(targets::upload))).with_state(api);
     let root = Router::new().route("/openapi.json", get(openapi::read)).nest(openapi::PREFIX, v1);
-    with_problems(root, patience)
+    with_problems(root, patience).merge(in_its_time(Router::new().nest(openapi::PREFIX, uploads), targets::PATIENCE))
 }
 
 impl From<store::Error> for Refusal {

@@ -10,6 +10,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::error;
@@ -23,6 +25,9 @@ use crate::{
 /// The longest body that the API takes, in bytes (contract "Request").
 pub const MOST_BODY: usize = 1024 * 1024;
 
+/// Bytes of a longer one that are read all the same, so that its sender hears why it is refused.
+const MOST_PASSED_OVER: usize = 64 * 1024 * 1024;
+
 /// When to come back after an answer of 503, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -31,6 +36,12 @@ const RETRY_AFTER: &str = "5";
 pub struct Refusal(Box<Problem>);
 
 impl Refusal {
+    /// The same with what `change` makes of its problem.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(Problem) -> Problem) -> Self {
+        change(*self.0).into()
+    }
+
     /// Nothing of this name is here.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
@@ -89,11 +100,28 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             let detail = format!("the Content-Type is {kind:?}, not application/json");
             return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
         }
-        let body = axum::body::to_bytes(request.into_body(), MOST_BODY).await;
-        body.map(Self).map_err(|_| {
-            Problem::new(Code::TooLarge, format!("the body broke off or has more than {MOST_BODY} bytes")).into()
-        })
+        read_whole(request.into_body()).await.map(Self)
     }
+}
+
+/// Reads a body, and a longer one to its end without keeping it: who is still sending would not hear the refusal.
+async fn read_whole(body: axum::body::Body) -> Result<Bytes, Refusal> {
+    let (mut pieces, mut whole, mut size) = (body.into_data_stream(), BytesMut::new(), 0_usize);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| Problem::new(Code::InvalidJson, "the body broke off"))?;
+        size = size.saturating_add(piece.len());
+        if size <= MOST_BODY {
+            whole.extend_from_slice(&piece);
+        } else if size > MOST_PASSED_OVER {
+            break;
+        } else {
+            whole.clear();
+        }
+    }
+    if size > MOST_BODY {
+        return Err(Problem::new(Code::TooLarge, format!("the body has more than {MOST_BODY} bytes")).into());
+    }
+    Ok(whole.freeze())
 }
 
 /// The segments of a path, whose names the API chose and whose text the caller did.

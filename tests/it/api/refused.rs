@@ -97,8 +97,8 @@ fn later() -> Vec<(Value, Vec<&'static str>)> {
             bad(&json!({ "schedule": { "window": { "cron": "0 2 * * *" } } })),
             vec!["/schedule/window not_supported_yet"],
         ),
-        (bad(&json!({ "targets": { "devices": ["a"], "list": "l" } })), vec!["/targets/list not_supported_yet"]),
-        (bad(&json!({ "targets": { "devices": ["a"], "filter": "true" } })), vec!["/targets/filter not_supported_yet"]),
+        (bad(&json!({ "targets": { "devices": ["a"], "list": "l" } })), vec!["/targets/list misplaced_field"]),
+        (bad(&json!({ "targets": { "devices": ["a"], "filter": "true" } })), vec!["/targets/filter misplaced_field"]),
         (
             bad(&json!({ "priority": -1, "action": "fly", "targets": { "devices": [] }, "window": 1,
                 "schedule": { "deadline": "never" } })),

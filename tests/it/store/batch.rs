@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use scomo::infra::store::{
-    Store, Unit, Write,
-    device::DeviceRow,
-    due::{Again, Due, Lease},
-    job::JobRow,
-    request::RequestRow,
-    session::SessionRow,
+use scomo::{
+    infra::store::{
+        Store, Unit, Write,
+        device::DeviceRow,
+        due::{Again, Due, Lease},
+        job::JobRow,
+        session::SessionRow,
+    },
+    model::id::Tenant,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use super::rows::{at, device, event, grant, inventory, job, json, put, request, session, unit};
+use super::rows::{at, device, event, grant, inventory, json, put, rivals, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 /// A device in the midst of its work: a session, a job that holds it, one that waits, and planned work.
@@ -27,13 +29,15 @@ struct Scene {
 }
 
 impl Scene {
-    async fn set(store: &Store, asked: &RequestRow, name: &str) -> Self {
+    async fn set(store: &Store, name: &str) -> Self {
         let device = device(name);
         let (old, talk) = (session(&device, "1"), session(&device, "2"));
-        let of = |active| JobRow { device: Some(device.key), active, ..job(asked, name) };
-        let (active, waiting) = (of(true), of(false));
+        let (asked, [active, waiting]) = rivals(name);
+        let of = |active, job| JobRow { device: Some(device.key), active, ..job };
+        let (active, waiting) = (of(true, active), of(false, waiting));
         let due = Due { errand: "job", subject: active.id.uuid(), at: at(0) };
         put(store, [Write::DeviceInsert(device.clone()), Write::SessionInsert(old.clone())]).await;
+        put(store, asked.map(Write::RequestInsert)).await;
         let jobs = [Write::JobInsert(active.clone()), Write::JobInsert(waiting.clone())];
         put(store, jobs.into_iter().chain([Write::DuePut { due, again: Again::Replace }])).await;
         let leased = store.lease_due(&["job"], 10, Duration::from_mins(1)).await.unwrap();
@@ -69,11 +73,9 @@ impl Scene {
 on_each_database! {
     async fn a_batch_leaves_what_each_of_its_units_would_leave_alone(db: Database) {
         let store = db.open().await;
-        let asked = request("r");
-        put(&store, [Write::RequestInsert(asked.clone())]).await;
         let mut scenes = Vec::new();
         for n in 0..4 {
-            scenes.push(Scene::set(&store, &asked, &format!("device {n}")).await);
+            scenes.push(Scene::set(&store, &format!("device {n}")).await);
         }
         let units = scenes.iter().zip(0..).map(|(scene, n)| scene.unit(n)).collect();
         for result in store.commit_many(units).await {
@@ -92,7 +94,7 @@ on_each_database! {
             assert_eq!(store.inventory(scene.device.key).await.unwrap(), Some(inventory(&scene.device)));
         }
         assert_eq!(store.publish_embedded(100).await.unwrap(), 8);
-        let told = store.events_after(&asked.tenant, 0, 100).await.unwrap();
+        let told = store.events_after(&Tenant::default(), 0, 100).await.unwrap();
         let told: Vec<_> = told.iter().map(|told| (told.event.subject.clone(), told.event.seq)).collect();
         let wanted: Vec<_> = (0..4).flat_map(|n| [(format!("job {n}"), 1), (format!("job {n}"), 2)]).collect();
         assert_eq!(told, wanted, "in the order of the units");
@@ -104,9 +106,7 @@ on_each_database! {
 
     async fn a_unit_that_lost_its_race_leaves_the_others_of_a_full_batch_alone(db: Database) {
         let store = db.open().await;
-        let asked = request("r");
-        put(&store, [Write::RequestInsert(asked.clone())]).await;
-        let (first, second) = (Scene::set(&store, &asked, "a").await, Scene::set(&store, &asked, "b").await);
+        let (first, second) = (Scene::set(&store, "a").await, Scene::set(&store, "b").await);
         put(&store, [Write::DevicePut(second.device.clone())]).await; // somebody was quicker
         let results = store.commit_many(vec![first.unit(0), second.unit(1)]).await;
         assert!(results[0].is_ok(), "{results:?}");
@@ -118,15 +118,13 @@ on_each_database! {
 
     async fn the_next_job_of_each_device_in_a_batch_is_woken(db: Database) {
         let store = db.open().await;
-        let asked = request("r");
-        put(&store, [Write::RequestInsert(asked.clone())]).await;
         let mut units = Vec::new();
         for n in 0..3 {
-            let scene = Scene::set(&store, &asked, &format!("device {n}")).await;
+            let scene = Scene::set(&store, &format!("device {n}")).await;
             let idle = JobRow { active: false, finished_at: Some(at(9)), ..scene.active.clone() };
             let wake = Write::WakeNext {
                 errand: "job",
-                tenant: asked.tenant.clone(),
+                tenant: Tenant::default(),
                 device_norm: scene.device.device_id.normalised(),
                 at: at(40 + n),
             };

@@ -2,11 +2,11 @@
 
 use scomo::{
     infra::store::{CommitError, Conflict, Unit, Write, job::JobRow, request::Completion},
-    model::digest::Digest,
+    model::{digest::Digest, id::DeviceId},
 };
 use serde_json::json;
 
-use super::rows::{device, event, inventory, job, json, package, put, request, session, unit};
+use super::rows::{device, event, inventory, job, json, package, put, request, rivals, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 on_each_database! {
@@ -124,10 +124,11 @@ on_each_database! {
 
     async fn one_job_is_active_per_device(db: Database) {
         let store = db.open().await;
-        let asked = request("r");
-        let (mut first, mut second) = (job(&asked, "IMEI:490154203237518"), job(&asked, "imei:490154203237518"));
+        let (asked, [mut first, mut second]) = rivals("IMEI:490154203237518");
+        second.device_id = DeviceId::parse("imei:490154203237518").unwrap();
         first.active = true;
-        put(&store, [Write::RequestInsert(asked), Write::JobInsert(first.clone()), Write::JobInsert(second.clone())]).await;
+        put(&store, asked.map(Write::RequestInsert)).await;
+        put(&store, [Write::JobInsert(first.clone()), Write::JobInsert(second.clone())]).await;
         second.active = true;
         let busy = store.commit(unit([Write::JobPut(second.clone())])).await.unwrap_err();
         assert_eq!(busy.conflict(), Some(&Conflict::DeviceBusy));

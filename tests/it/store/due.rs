@@ -15,7 +15,7 @@ use scomo::{
 };
 use uuid::Uuid;
 
-use super::rows::{at, device, job, package, put, request, unit, uuid};
+use super::rows::{at, device, package, put, rivals, unit, uuid};
 use crate::support::database::{Database, on_each_database};
 
 const HOLD: Duration = Duration::from_secs(30);
@@ -168,7 +168,8 @@ on_each_database! {
 
     async fn a_job_that_lets_others_pass_is_not_woken(db: Database) {
         let store = db.open().await;
-        let (asked, row) = (request("r"), device("IMEI:490154203237518"));
+        let (asked, [resting, rested, waiting]) = rivals("490154203237518");
+        let row = device("IMEI:490154203237518");
         let wake = Write::WakeNext {
             errand: "wake",
             tenant: Tenant::default(),
@@ -176,10 +177,9 @@ on_each_database! {
             at: db.clock.now(),
         };
         let soon = db.clock.now().after(HOLD);
-        let resting = JobRow { priority: 9, passes_until: Some(soon), ..job(&asked, "490154203237518") };
-        let rested = JobRow { priority: 7, passes_until: Some(db.clock.now()), ..job(&asked, "490154203237518") };
-        let waiting = job(&asked, "490154203237518");
-        put(&store, [Write::RequestInsert(asked)]).await;
+        let resting = JobRow { priority: 9, passes_until: Some(soon), ..resting };
+        let rested = JobRow { priority: 7, passes_until: Some(db.clock.now()), ..rested };
+        put(&store, asked.map(Write::RequestInsert)).await;
         put(&store, [&resting, &rested, &waiting].map(|job| Write::JobInsert(job.clone()))).await;
         put(&store, [wake]).await;
         assert_eq!(due(&store).await, [rested.id.uuid()]);
@@ -190,20 +190,21 @@ on_each_database! {
 
     async fn the_next_job_of_a_free_device_is_woken(db: Database) {
         let store = db.open().await;
-        let (asked, row) = (request("r"), device("IMEI:490154203237518"));
+        let (asked, [mut young, mut old, mut urgent]) = rivals("490154203237518");
+        let row = device("IMEI:490154203237518");
         let wake = || Write::WakeNext {
             errand: "wake",
             tenant: Tenant::default(),
             device_norm: row.device_id.normalised(),
             at: db.clock.now(),
         };
-        let (mut young, mut old, mut urgent) = (job(&asked, "490154203237518"), job(&asked, "490154203237518"), job(&asked, "490154203237518"));
         young.created_at = at(2);
         old.created_at = at(1);
         urgent.created_at = at(3);
         urgent.priority = 9;
         urgent.active = true;
-        put(&store, [Write::RequestInsert(asked), wake()]).await;
+        put(&store, asked.map(Write::RequestInsert)).await;
+        put(&store, [wake()]).await;
         put(&store, [&young, &old, &urgent].map(|job| Write::JobInsert(job.clone()))).await;
         put(&store, [wake()]).await;
         assert_eq!(due(&store).await, NOTHING, "the device is busy");

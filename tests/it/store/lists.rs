@@ -14,7 +14,7 @@ use scomo::{
 
 use serde_json::json;
 
-use super::rows::{at, device, grant, inventory, job, json, package, put, request, session, unit};
+use super::rows::{at, device, grant, inventory, job, json, package, put, request, rivals, session, unit};
 use crate::support::database::{Database, on_each_database};
 
 on_each_database! {
@@ -37,12 +37,11 @@ on_each_database! {
     }
 
     async fn ended_jobs_come_latest_first(db: Database) {
-        let (store, asked) = (db.open().await, request("r"));
-        put(&store, [Write::RequestInsert(asked.clone())]).await;
+        let (store, (asked, jobs)) = (db.open().await, rivals::<4>("IMEI:490154203237518"));
+        put(&store, asked.map(Write::RequestInsert)).await;
         let ended: Vec<_> =
-            (1..4).map(|n| JobRow { finished_at: Some(at(-n)), ..job(&asked, "IMEI:490154203237518") }).collect();
-        put(&store, ended.iter().map(|row| Write::JobInsert(row.clone()))).await;
-        put(&store, [Write::JobInsert(job(&asked, "IMEI:490154203237518"))]).await;
+            jobs[..3].iter().zip(1..).map(|(job, n)| JobRow { finished_at: Some(at(-n)), ..job.clone() }).collect();
+        put(&store, ended.iter().chain([&jobs[3]]).map(|row| Write::JobInsert(row.clone()))).await;
         let norm = ended[0].device_id.normalised();
         assert_eq!(store.ended_jobs(&Tenant::default(), &norm, 2).await.unwrap(), ended[..2]);
     }

@@ -31,6 +31,7 @@ const KEEP: Retention = Retention {
     dead_letters: Duration::from_hours(30 * 24),
     jobs: Duration::from_hours(30 * 24),
     requests: Duration::from_hours(90 * 24),
+    target_lists: Duration::from_hours(90 * 24),
 };
 
 /// A day in the life of a device: a request with its job, what happens on the way, and the end.

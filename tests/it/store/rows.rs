@@ -96,7 +96,7 @@ pub(crate) fn request(id: &str) -> RequestRow {
         digest: Digest::of(id.as_bytes()),
         body: json(&json!({ "kind": "download" })),
         priority: 5,
-        jobs_total: 1,
+        jobs_total: Some(1),
         created_at: at(0),
         completed: None,
     }
@@ -123,6 +123,13 @@ pub(crate) fn job(request: &RequestRow, device: &str) -> JobRow {
         passes_until: None,
         finished_at: None,
     }
+}
+
+/// Jobs of one device, each of a request of its own, and those requests.
+pub(crate) fn rivals<const N: usize>(device: &str) -> ([RequestRow; N], [JobRow; N]) {
+    let requests = std::array::from_fn(|n| request(&format!("request {n} for {device}")));
+    let jobs = std::array::from_fn(|n: usize| job(&requests[n], device));
+    (requests, jobs)
 }
 
 pub(crate) fn grant(job: &JobRow, token: &str) -> GrantRow {

@@ -10,7 +10,7 @@ use scomo::{
     model::id::{DmSessionId, Tenant},
 };
 
-use super::rows::{at, device, inventory, job, put, request, session};
+use super::rows::{at, device, inventory, job, put, request, rivals, session};
 use crate::support::database::{Database, on_each_database};
 
 const NAME: &str = "IMEI:490154203237518";
@@ -110,15 +110,15 @@ on_each_database! {
 
     async fn the_active_job_comes_first_then_priority_then_age(db: Database) {
         let store = db.open().await;
-        let asked = request("r");
-        let mut jobs = [job(&asked, NAME), job(&asked, NAME), job(&asked, NAME), job(&asked, NAME)];
+        let (asked, mut jobs) = rivals::<4>(NAME);
         jobs[0].active = true;
         jobs[0].priority = 1;
         jobs[1].priority = 9;
         jobs[1].created_at = at(5);
         jobs[2].priority = 9;
         jobs[2].created_at = at(7);
-        put(&store, [Write::DeviceInsert(device(NAME)), Write::RequestInsert(asked)]).await;
+        put(&store, [Write::DeviceInsert(device(NAME))]).await;
+        put(&store, asked.map(Write::RequestInsert)).await;
         put(&store, jobs.iter().rev().map(|job| Write::JobInsert(job.clone()))).await;
         let (tenant, one) = (Tenant::default(), DmSessionId::parse("1").unwrap());
         for mut job in jobs {

@@ -75,8 +75,9 @@ pub(super) struct Requeued {
     id: String,
     request_id: RequestId,
     source: RequestSource,
-    /// How many jobs it became.
-    jobs: u32,
+    /// How many jobs it becomes, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<u32>,
 }
 
 /// `GET /dead`

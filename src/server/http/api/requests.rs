@@ -8,9 +8,12 @@ use serde_json::Value;
 
 use super::{Api, jobs::JobView, page::next};
 use crate::{
-    contract::problem::{Code, Problem},
+    contract::{
+        problem::{Code, Problem},
+        request::Request,
+    },
     flow::intake::{Incoming, Verdict},
-    infra::store::{self, Cursor, Page, job::JobFilter, request::RequestRow},
+    infra::store::{self, Cursor, Page, fanout::FanOutRow, job::JobFilter, request::RequestRow},
     model::{
         clock::Timestamp,
         id::{RequestId, RequestSource},
@@ -40,10 +43,44 @@ pub(super) struct Summary {
     source: RequestSource,
     /// `accepted`, or `completed` once all its jobs have ended.
     state: &'static str,
-    /// How many jobs it has.
-    jobs: u32,
+    /// How many jobs it has or will have, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<u32>,
     /// How many jobs are in which state.
     counts: BTreeMap<String, u64>,
+    /// Of a request for many devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fan_out: Option<FanOut>,
+}
+
+/// How far the jobs of a request for many devices were made.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct FanOut {
+    /// `running`, `done`, or `stopped` by a cancel.
+    state: &'static str,
+    /// How many devices the request is for, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<u64>,
+    /// How many jobs were made.
+    made: u64,
+    /// Of a filter: on how many devices it could not be decided so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecided: Option<u64>,
+    /// Of one that was stopped: how many devices got no job; of a filter, how many were not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_started: Option<u64>,
+}
+
+impl FanOut {
+    fn of(row: FanOutRow) -> Self {
+        let state = match (row.ended, row.not_started) {
+            (None, _) => "running",
+            (Some(_), None) => "done",
+            (Some(_), Some(_)) => "stopped",
+        };
+        let undecided = row.targets.is_none().then_some(row.undecided);
+        Self { state, targets: row.targets, made: row.made, undecided, not_started: row.not_started }
+    }
 }
 
 /// A request in full.
@@ -77,8 +114,9 @@ pub(super) struct Cancelled {
 pub(super) async fn submit(
     State(api): State<Api>,
     caller: Caller,
-    Body(body): Body,
+    body: Result<Body, Refusal>,
 ) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    let Body(body) = body.map_err(|refusal| refusal.map(Request::shorter))?;
     let source = RequestSource::parse(&caller.name);
     let source = source.map_err(|why| Problem::new(Code::InvalidName, format!("the token's name: {why}")))?;
     let incoming = Incoming { tenant: caller.tenant.clone(), caller: source, body: body.to_vec() };
@@ -144,6 +182,7 @@ async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
         state: if row.completed.is_some() { "completed" } else { "accepted" },
         jobs: row.jobs_total,
         counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
+        fan_out: api.store.fan_out(row.key).await?.map(FanOut::of),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Devices and their inventories.
 
 pub(in crate::infra::store) use crate::infra::store::sql::pg::device::{
-    BY_NAME, INSERT, INVENTORY, INVENTORY_BOUND, INVENTORY_HISTORY, INVENTORY_KEEP, INVENTORY_PUT, LIST, LOAD, PUT,
+    BY_NAME, FACTS, INSERT, INVENTORY, INVENTORY_BOUND, INVENTORY_HISTORY, INVENTORY_KEEP, INVENTORY_PUT, LIST, LOAD,
+    PUT,
 };
 
 pub(in crate::infra::store) const DELETE: &str = "-- device.delete

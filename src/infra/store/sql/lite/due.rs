@@ -10,3 +10,6 @@ WHERE (errand, subject) IN (
     ORDER BY at LIMIT $5
 )
 RETURNING errand, subject, at, attempts";
+
+pub(in crate::infra::store) const DONE_ALL: &str = "-- due.done_all
+DELETE FROM due WHERE errand = $1 AND lease_token = $2 AND subject IN (SELECT unhex(value) FROM json_each($3))";

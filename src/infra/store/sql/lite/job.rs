@@ -8,3 +8,11 @@ DELETE FROM job WHERE id IN (
         SELECT key FROM request WHERE completed_at < $1 AND cleared_at IS NULL ORDER BY completed_at LIMIT $2
     ) r JOIN job j ON j.request_key = r.key LIMIT $3
 )";
+
+pub(in crate::infra::store) const ANY_IN: &str = "-- job.any_in
+SELECT EXISTS (
+    SELECT 1 FROM job WHERE request_key = $1 AND state IN (SELECT value FROM json_each($2))
+) AS found";
+
+pub(in crate::infra::store) const REQUESTS: &str = "-- job.requests
+SELECT DISTINCT request_key FROM job WHERE id IN (SELECT unhex(value) FROM json_each($1))";

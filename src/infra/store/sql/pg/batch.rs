@@ -82,6 +82,16 @@ SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[],
     $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::bigint[])";
 
+/// As [`JOB_INSERT`], but for the jobs whose device has one of their request already; tells which were stored.
+pub(in crate::infra::store) const JOBS_ONCE: &str = "-- batch.jobs_once
+INSERT INTO job (id, tenant, request_key, device_id, device_norm, device_key, state, active, priority, version,
+    event_seq, attempt, body, result, created_at, updated_at, deadline_at, passes_until, finished_at)
+SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::boolean[],
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::bigint[],
+    $17::bigint[], $18::bigint[], $19::bigint[])
+ON CONFLICT (request_key, device_norm) DO NOTHING
+RETURNING id";
+
 pub(in crate::infra::store) const JOB_PUT: &str = "-- batch.job_put
 UPDATE job j SET version = j.version + 1, device_key = u.device_key, state = u.state, active = u.active,
     priority = u.priority, event_seq = u.event_seq, attempt = u.attempt, body = u.body, result = u.result,

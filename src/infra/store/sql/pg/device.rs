@@ -63,3 +63,9 @@ SELECT d.device_norm, d.key, EXISTS (
 ) AS busy
 FROM device d
 WHERE d.tenant = $1 AND d.device_norm IN (SELECT jsonb_array_elements_text($2::jsonb))";
+
+pub(in crate::infra::store) const FACTS: &str = "-- device.facts
+SELECT d.key, d.device_id, d.tags, d.facts, d.created_at, i.body AS inventory
+FROM device d LEFT JOIN inventory i ON $6 AND i.device_key = d.key
+WHERE d.tenant = $1 AND (d.created_at, d.key) > ($2, $3) AND d.created_at <= $4
+ORDER BY d.created_at, d.key LIMIT $5";

@@ -21,6 +21,10 @@ WHERE errand = $1 AND subject = $2 AND lease_token = $3";
 pub(in crate::infra::store) const DONE: &str = "-- due.done
 DELETE FROM due WHERE errand = $1 AND subject = $2 AND lease_token = $3";
 
+pub(in crate::infra::store) const DONE_ALL: &str = "-- due.done_all
+DELETE FROM due WHERE errand = $1 AND lease_token = $2
+    AND subject = ANY(ARRAY(SELECT jsonb_array_elements_text($3::jsonb)::uuid))";
+
 pub(in crate::infra::store) const CLEAR: &str = "-- due.clear
 DELETE FROM due WHERE errand = $1 AND subject = $2";
 

@@ -20,7 +20,8 @@ FROM job WHERE request_key = $1 GROUP BY state, finished_at IS NOT NULL ORDER BY
 pub(in crate::infra::store) const INSERT: &str = "-- job.insert
 INSERT INTO job (id, tenant, request_key, device_id, device_norm, device_key, state, active, priority, version,
     event_seq, attempt, body, result, created_at, updated_at, deadline_at, passes_until, finished_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+ON CONFLICT (request_key, device_norm) DO NOTHING";
 
 pub(in crate::infra::store) const PUT: &str = "-- job.put
 UPDATE job SET version = version + 1, device_key = $3, state = $4, active = $5, priority = $6, event_seq = $7,
@@ -46,3 +47,11 @@ DELETE FROM job WHERE id = ANY (ARRAY(
         SELECT key FROM request WHERE completed_at < $1 AND cleared_at IS NULL ORDER BY completed_at LIMIT $2
     ) r JOIN job j ON j.request_key = r.key LIMIT $3
 ))";
+
+pub(in crate::infra::store) const ANY_IN: &str = "-- job.any_in
+SELECT EXISTS (
+    SELECT 1 FROM job WHERE request_key = $1 AND state = ANY(ARRAY(SELECT jsonb_array_elements_text($2::jsonb)))
+) AS found";
+
+pub(in crate::infra::store) const REQUESTS: &str = "-- job.requests
+SELECT DISTINCT request_key FROM job WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)::uuid))";
