@@ -152,6 +152,7 @@ fn serve(folder: &Path, packages: &str) -> Command {
     let mut command = program(&["serve"]);
     command.env("SCOMO__DATABASE__URL", format!("sqlite://{}", folder.join("scomo.db").display()));
     command.env("SCOMO__DEPOT__URL", packages);
+    command.env("SCOMO__LIMITS__DRAIN_NOTICE", "0s");
     for door in ["DEVICE", "ADMIN", "OPS"] {
         command.env(format!("SCOMO__{door}__LISTEN"), "127.0.0.1:0");
     }
