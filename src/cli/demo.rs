@@ -1,7 +1,11 @@
 //! `scomo demo`: the main job on the embedded default. The same app as `serve` is started on free ports with a database file, the
 //! embedded bus and the packages at hand, beside it simulated devices; everything goes over the sockets. A flow is `ok` only if
 //! the event that was reported, the device's own tree, and the SHA-256 of the bytes that the device holds agree.
+//!
+//! Where the environment names a database or a broker, the same is played on those: requests then come in and events go out through
+//! the broker, and devices, exchanges and queues have names of this run alone.
 
+mod bus;
 mod check;
 mod play;
 mod script;
@@ -17,7 +21,7 @@ use serde_json::json;
 use super::{Failure, Output, output::table};
 use play::Played;
 use script::Script;
-use stage::Stage;
+use stage::{Cast, Stage};
 
 /// What is played.
 const SCRIPT: &str = include_str!("demo/script.toml");
@@ -33,8 +37,9 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let script = Script::parse(SCRIPT).context("the demo's script")?;
-        let stage = Stage::set(output).await?;
+        let cast = Cast::choose();
+        let script = Script::parse(&cast.named(SCRIPT)).context("the demo's script")?;
+        let stage = Stage::set(cast, output).await?;
         let tracks = script.tracks.iter().map(|track| play::track(&stage, track));
         let mut flows: Vec<Played> = join_all(tracks).await.into_iter().flatten().collect();
         flows.sort_by(|one, other| one.clause.cmp(&other.clause));

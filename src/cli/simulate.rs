@@ -54,7 +54,7 @@ impl Simulate {
         let admin = self.connection.admin();
         tokio::select! {
             registered = fleet.register(&admin) => registered.map_err(|error| refused(error, &admin))?,
-            () = asked.wait() => return Ok(()),
+            _ = asked.wait() => return Ok(()),
         }
         progress.say(&format!("{} devices are registered; Ctrl-C ends them", fleet.ids().count()));
         if self.open {

@@ -40,6 +40,8 @@ pub struct Relay {
     pub pressure: Pressure,
     /// How long an event is tried that the broker does not take.
     pub keep: Duration,
+    /// How long shards are kept for this replica if nothing is heard of it any more.
+    pub hold: Duration,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance, for the pauses between attempts.

@@ -4,12 +4,12 @@
 //! by the unit that did the work; one that fails is tried again later, and one whose replica died is leased by another when its
 //! lease runs out.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, Semaphore},
-    task::JoinSet,
-    time::sleep,
+    task::{Id, JoinError, JoinSet},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,11 +31,13 @@ pub struct Settings {
     pub hold: Duration,
     /// How often the rows are looked at; a poke is faster.
     pub poll: Duration,
+    /// How long errands that are at work may go on when the driver is stopped.
+    pub grace: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cap: 64, hold: Duration::from_mins(1), poll: Duration::from_millis(250) }
+        Self { cap: 64, hold: Duration::from_mins(1), poll: Duration::from_millis(250), grace: Duration::from_secs(10) }
     }
 }
 
@@ -91,39 +93,74 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Drives `errand` until it is stopped, then waits for what is at work.
+    /// Drives `errand` until it is stopped, then waits for what is at work, and gives back what does not end.
     pub async fn drive<E: Errand>(self, errand: Arc<E>) {
-        let Self { store, clock, settings, poke, stop } = self;
-        let room = Arc::new(Semaphore::new(settings.cap));
-        let mut running = JoinSet::new();
-        while !stop.is_cancelled() {
-            while running.try_join_next().is_some() {}
+        let room = Arc::new(Semaphore::new(self.settings.cap));
+        let (mut running, mut taken) = (JoinSet::new(), BTreeMap::new());
+        while !self.stop.is_cancelled() {
+            while let Some(ended) = running.try_join_next_with_id() {
+                forget(&mut taken, ended);
+            }
             let free = u32::try_from(room.available_permits()).unwrap_or(u32::MAX);
-            let leased = store.lease_due(errand.names(), free, settings.hold).await.unwrap_or_else(|error| {
-                tracing::warn!(errands = ?errand.names(), error = chain(&error), "Could not look for due work");
-                Vec::new()
-            });
-            let full = leased.len() >= settings.cap.min(usize::try_from(free).unwrap_or(usize::MAX));
+            let leased = self.look(errand.names(), free).await;
+            let full = leased.len() >= self.settings.cap.min(usize::try_from(free).unwrap_or(usize::MAX));
             for due in leased {
                 let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-                let (errand, store, clock) = (Arc::clone(&errand), store.clone(), Arc::clone(&clock));
-                running.spawn(async move {
+                let (errand, store, clock) = (Arc::clone(&errand), self.store.clone(), Arc::clone(&self.clock));
+                let kept = due.clone();
+                let task = running.spawn(async move {
                     run(errand.as_ref(), &store, clock.as_ref(), due).await;
                     drop(permit);
                 });
+                taken.insert(task.id(), kept);
             }
             if full {
                 let _ = room.acquire().await; // one place at least, then look again
                 continue;
             }
             tokio::select! {
-                () = sleep(settings.poll) => {}
-                () = poke.poked() => {}
-                () = stop.cancelled() => {}
+                () = sleep(self.settings.poll) => {}
+                () = self.poke.poked() => {}
+                () = self.stop.cancelled() => {}
             }
         }
-        while running.join_next().await.is_some() {}
+        self.finish(running, taken).await;
     }
+
+    /// Leases what is due. Not while the time is in doubt: what is due then is another's to say.
+    async fn look(&self, errands: &'static [&'static str], free: u32) -> Vec<Leased> {
+        if !self.clock.is_sound() {
+            return Vec::new();
+        }
+        self.store.lease_due(errands, free, self.settings.hold).await.unwrap_or_else(|error| {
+            tracing::warn!(?errands, error = chain(&error), "Could not look for due work");
+            Vec::new()
+        })
+    }
+
+    /// Lets what is at work end, up to a time; another replica takes the rest, and need not wait for its leases to run out.
+    async fn finish(&self, mut running: JoinSet<()>, mut taken: BTreeMap<Id, Leased>) {
+        let ending = async {
+            while let Some(ended) = running.join_next_with_id().await {
+                forget(&mut taken, ended);
+            }
+        };
+        if timeout(self.settings.grace, ending).await.is_ok() {
+            return;
+        }
+        running.shutdown().await;
+        for leased in taken.values() {
+            if let Err(error) = self.store.release(leased).await {
+                not_given_back(&leased.lease, &error);
+            }
+        }
+    }
+}
+
+/// An errand ended, in whatever way.
+fn forget(taken: &mut BTreeMap<Id, Leased>, ended: Result<(Id, ()), JoinError>) {
+    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+    taken.remove(&id);
 }
 
 async fn run<E: Errand>(errand: &E, store: &Store, clock: &dyn Clock, due: Leased) {

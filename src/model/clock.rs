@@ -80,6 +80,11 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Whether the moment can be relied on: who may be wrong about the time must not take work that waits for a time.
+    fn is_sound(&self) -> bool {
+        true
+    }
 }
 
 /// Makes what must not be guessed or repeated.

@@ -1,16 +1,17 @@
 //! The service as a whole: builds every part from the settings, starts them in order, and stops them in order.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use super::{
-    config::Settings,
+    config::{Limits, Settings},
     http::{
         api::{self, Api},
         auth::Doorkeeper,
@@ -37,7 +38,7 @@ use crate::{
         driver::{self, Driver, Poke},
         jobs::hand::Hand,
         store::{self, Keys, Store},
-        system::{SystemClock, SystemMint},
+        system::{SharedClock, SystemMint},
         telemetry::{Metrics, chain},
     },
     job::life::Policy,
@@ -60,6 +61,7 @@ pub struct App {
     readiness: Readiness,
     tasks: TaskTracker,
     stop: CancellationToken,
+    limits: Box<Limits>,
     /// The probes, which answer until all else has ended.
     probes: Probes,
 }
@@ -75,8 +77,10 @@ const KEEP_SESSIONS: Duration = Duration::from_hours(2);
 const KEEP_GRANTS: Duration = Duration::from_hours(24);
 /// Requests that are spread over their devices at the same time; each takes a connection while it writes.
 const FANNED_OUT: usize = 2;
-/// How often the database is asked whether it is there.
+/// How often the database is asked whether it is there, and what the time is.
 const PULSE: Duration = Duration::from_secs(5);
+/// So much longer than open requests the rest may take when the service stops.
+const REST: Duration = Duration::from_secs(15);
 
 /// What many parts share.
 struct Shared {
@@ -85,7 +89,7 @@ struct Shared {
     depot: Depot,
     catalogue: Catalogue,
     classes: Arc<Classes>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<SharedClock>,
     metrics: Metrics,
     policy: Policy,
     due: Poke,
@@ -116,24 +120,43 @@ impl App {
         let (tasks, stop, readiness) = (TaskTracker::new(), CancellationToken::new(), Readiness::default());
         let store = shared.store.clone();
         shared.run_errands(&tasks, &stop)?;
-        tasks.spawn(pulse(store.clone(), shared.broker.clone(), readiness.clone(), stop.clone()));
+        let limits = Box::new(shared.settings.limits.clone());
+        tasks.spawn(shared.pulse(readiness.clone()).beat(stop.clone()));
         let probes = shared.probes(doors.ops, readiness.clone());
         shared.open([doors.device, doors.admin], device, &tasks, &stop);
         readiness.enter(Phase::Ready);
         tracing::info!(%device, %admin, %ops, "Ready");
-        Ok(Self { device, admin, ops, store, readiness, tasks, stop, probes })
+        Ok(Self { device, admin, ops, store, readiness, tasks, stop, limits, probes })
     }
 
-    /// Stops: takes nothing new, ends what it has, gives leases back, closes the database. The probes say so until the end.
+    /// Says that it is not ready, and goes on as before until whoever sends it traffic has seen that, or `hurry` ends.
+    pub async fn give_notice(&self, hurry: impl Future<Output = Asked>) {
+        self.readiness.enter(Phase::Draining);
+        tracing::info!(seconds = self.limits.drain_notice.as_secs(), "Not ready any more; stops soon");
+        tokio::select! {
+            () = tokio::time::sleep(self.limits.drain_notice) => {}
+            _ = hurry => {}
+        }
+    }
+
+    /// Stops: takes nothing new, ends what it has, gives leases back, closes the database. The probes say so until the end. What has
+    /// not ended in time, since a database or a broker does not answer, is left: it was not promised to anybody yet.
+    #[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]
     pub async fn stop(self) {
         self.readiness.enter(Phase::Draining);
         self.stop.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        let ending = async {
+            self.tasks.wait().await;
+            self.store.close().await;
+        };
+        let ended = timeout(self.limits.drain_timeout.saturating_add(REST), ending).await;
         self.probes.stop.cancel();
         // A panic of that task is logged where it happened; nothing else can go wrong with it.
         let _ = self.probes.task.await;
-        self.store.close().await;
+        if ended.is_err() {
+            tracing::error!(tasks = self.tasks.len(), "Not everything ended in time");
+        }
         tracing::info!("Stopped");
     }
 }
@@ -146,16 +169,19 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     // From here on a signal is kept for later: also one that comes while the service starts ends it in order.
     let mut asked = StopSignal::listen()?;
     let app = App::start(settings).await?;
-    asked.wait().await;
+    if asked.wait().await == Asked::ByTheSystem {
+        app.give_notice(asked.wait()).await;
+    }
     app.stop().await;
     Ok(())
 }
 
 impl Shared {
     async fn build(settings: Settings) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::new(SharedClock::new());
         let keys = Keys::choose(&settings.secrets.keys, &settings.database)?;
-        let store = Store::open(&settings.database, keys, Arc::clone(&clock)).await?;
+        let store = Store::open(&settings.database, keys, Arc::<SharedClock>::clone(&clock)).await?;
+        look_at_the_clock(&store, &clock).await?;
         let depot = Depot::open(&settings.depot)?;
         let broker = Broker::open(&settings.bus, store.for_flow())?;
         let catalogue = Catalogue::default();
@@ -185,13 +211,12 @@ impl Shared {
             courier: Webhook::new(&courier, self.settings.webhook.signing_key.clone())?,
             server_id: self.settings.device.server_id.clone(),
             policy: self.policy.clone(),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             mint,
             metrics: self.metrics.clone(),
             told: self.told.clone(),
         };
-        let completer =
-            Completer { store: store.clone(), clock: Arc::clone(&self.clock), mint, told: self.told.clone() };
+        let completer = Completer { store: store.clone(), clock: self.clock(), mint, told: self.told.clone() };
         let keep = Retention {
             sessions: KEEP_SESSIONS,
             grants: KEEP_GRANTS,
@@ -201,10 +226,15 @@ impl Shared {
             requests: self.settings.retention.requests,
             target_lists: self.settings.retention.target_lists,
         };
+        let usual = driver::Settings {
+            hold: self.settings.limits.lease,
+            grace: self.settings.limits.drain_timeout,
+            ..driver::Settings::default()
+        };
         let driver = |poke: &Poke| Driver {
             store: store.clone(),
-            clock: Arc::clone(&self.clock),
-            settings: driver::Settings::default(),
+            clock: self.clock(),
+            settings: usual,
             poke: poke.clone(),
             stop: stop.clone(),
         };
@@ -213,11 +243,25 @@ impl Shared {
         tasks.spawn(driver(&Poke::default()).drive(Arc::clone(&completer)));
         tasks.spawn(completer.gather(stop.clone()));
         let fan_out = self.fan_out(store.clone());
-        let few = driver::Settings { cap: FANNED_OUT, ..driver::Settings::default() };
+        let few = driver::Settings { cap: FANNED_OUT, ..usual };
         tasks.spawn(Driver { settings: few, ..driver(&fan_out.again) }.drive(Arc::new(fan_out)));
         self.run_bus(tasks, stop);
-        tasks.spawn(janitor::clear(store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
+        tasks.spawn(janitor::clear(store.clone(), self.clock(), keep, stop.clone()));
         Ok(())
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<SharedClock>::clone(&self.clock)
+    }
+
+    fn pulse(&self, readiness: Readiness) -> Pulse {
+        Pulse {
+            store: self.store.clone(),
+            broker: self.broker.clone(),
+            clock: Arc::clone(&self.clock),
+            metrics: self.metrics.clone(),
+            readiness,
+        }
     }
 
     /// Starts what tells events, and what takes requests from a broker.
@@ -228,7 +272,8 @@ impl Shared {
             high_water: self.settings.bus.outbox_high_water,
             pressure: self.pressure.clone(),
             keep: self.settings.retention.events,
-            clock: Arc::clone(&self.clock),
+            hold: self.settings.limits.lease,
+            clock: self.clock(),
             mint,
             metrics: self.metrics.clone(),
             poke: self.told.clone(),
@@ -251,7 +296,7 @@ impl Shared {
         FanOut {
             store: store.clone(),
             policy: self.policy.clone(),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             mint,
             pressure: self.pressure.clone(),
             hand: self.hand(store),
@@ -265,7 +310,7 @@ impl Shared {
         Hand {
             store,
             policy: Arc::new(self.policy.clone()),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             mint,
             due: self.due.clone(),
             told: self.told.clone(),
@@ -299,15 +344,9 @@ impl Shared {
         };
         let sessions = self.sessions(own);
         let most_bytes = self.settings.device.limits.message_bytes;
-        let messages = device::routes(
-            sessions,
-            &self.settings.device.paths,
-            most_bytes,
-            Arc::clone(&self.clock),
-            self.metrics.clone(),
-        );
-        let delivery =
-            Delivery::new(self.store.clone(), self.depot.clone(), Arc::clone(&self.clock), self.metrics.clone());
+        let messages =
+            device::routes(sessions, &self.settings.device.paths, most_bytes, self.clock(), self.metrics.clone());
+        let delivery = Delivery::new(self.store.clone(), self.depot.clone(), self.clock(), self.metrics.clone());
         let for_devices = device::with_patience(messages, patience).merge(download::routes(delivery));
         let doorkeeper = Doorkeeper::new(&self.settings.admin);
         let api = Api {
@@ -316,7 +355,7 @@ impl Shared {
             hand: self.hand(self.store.for_admin()),
             classes: Arc::clone(&self.classes),
             most_listed: self.settings.limits.target_list_devices,
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             stop: stop.clone(),
         };
         let serve = |listener: Listener, router, bounds| {
@@ -349,7 +388,7 @@ impl Shared {
                 defaults: Defaults { deadline: self.settings.job.default_deadline },
                 tenant: Tenant::default(),
             },
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             mint,
             metrics: self.metrics.clone(),
         })
@@ -361,7 +400,7 @@ impl Shared {
             catalogue: self.catalogue.clone(),
             defaults: Defaults { deadline: self.settings.job.default_deadline },
             policy: self.policy.clone(),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock(),
             mint,
             metrics: self.metrics.clone(),
             due: self.due.clone(),
@@ -375,23 +414,56 @@ fn mint() -> Box<dyn Mint> {
     Box::new(SystemMint::new())
 }
 
-/// Looks after what the service depends on, for `/readyz` and the log.
-async fn pulse(store: Store, broker: Broker, readiness: Readiness, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        let health = store.ping().await.map_or_else(|error| down(&error), |()| Health::Up);
-        readiness.saw("database", health);
-        if let Some(amqp) = broker.amqp() {
-            readiness.saw("bus", if amqp.is_up() { Health::Up } else { Health::Down });
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PULSE) => {}
-            () = stop.cancelled() => {}
+/// Looks after what the service depends on, for `/readyz` and the log, and after the time.
+struct Pulse {
+    store: Store,
+    broker: Broker,
+    clock: Arc<SharedClock>,
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+impl Pulse {
+    async fn beat(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let looked = look_at_the_clock(&self.store, &self.clock).await;
+            self.readiness.saw("database", looked.map_or_else(|error| down(&error), |()| Health::Up));
+            if let Some(amqp) = self.broker.amqp() {
+                self.readiness.saw("bus", if amqp.is_up() { Health::Up } else { Health::Down });
+            }
+            self.time();
+            tokio::select! {
+                () = tokio::time::sleep(PULSE) => {}
+                () = stop.cancelled() => {}
+            }
         }
     }
+
+    fn time(&self) {
+        let offset = self.clock.offset();
+        self.metrics.clock_offset(offset);
+        self.readiness.saw("clock", if self.clock.is_sound() { Health::Up } else { unsound(offset) });
+    }
+}
+
+async fn look_at_the_clock(store: &Store, clock: &SharedClock) -> Result<(), store::Error> {
+    let asked = clock.elapsed();
+    let told = store.time().await?;
+    clock.correct(told, asked);
+    Ok(())
 }
 
 fn down(error: &store::Error) -> Health {
     tracing::error!(error = chain(error), "The database does not answer");
+    Health::Down
+}
+
+fn unsound(offset: i64) -> Health {
+    let offset_ms = offset / 1000;
+    tracing::error!(
+        offset_ms,
+        "The clocks of this machine and of the database differ: no work is taken here until they agree; set the one that is wrong"
+    );
     Health::Down
 }
 
@@ -404,6 +476,15 @@ fn log(loaded: &Loaded) {
         }
     }
     tracing::info!(packages = loaded.packages.len(), refused = loaded.refused.len(), "Catalogue loaded");
+}
+
+/// Who asks the service to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Ctrl-C: somebody waits at a terminal.
+    ByHand,
+    /// SIGTERM: whatever keeps the service running.
+    ByTheSystem,
 }
 
 /// Ctrl-C or SIGTERM.
@@ -421,11 +502,11 @@ impl StopSignal {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for the first since [`StopSignal::listen`].
-    pub async fn wait(&mut self) {
+    /// Waits for the next since [`StopSignal::listen`].
+    pub async fn wait(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::ByHand,
+            _ = self.terminate.recv() => Asked::ByTheSystem,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line, as the program that is shipped: what it prints, how it ends, what it says when it cannot.
 
 mod clients;
+mod demo;
 mod local;
 mod serve;
 
@@ -118,11 +119,16 @@ impl Beside {
         }
     }
 
+    /// Sends it a signal.
+    fn signal(&self, name: &str) {
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
+        assert!(asked.success());
+    }
+
     /// Asks it to end as a supervisor does, and waits; the code, the lines of standard output, and how long it took.
     fn terminate(mut self) -> (Option<i32>, Vec<String>, Duration) {
         let began = SystemClock.now();
-        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status().unwrap();
-        assert!(asked.success());
+        self.signal("TERM");
         let code = self.child.wait().unwrap().code();
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         let out = std::mem::take(&mut *self.printed[0].lock().unwrap());
@@ -157,6 +163,7 @@ fn serve(folder: &Path, packages: &str) -> Command {
     let mut command = program(&["serve"]);
     command.env("SCOMO__DATABASE__URL", format!("sqlite://{}", folder.join("scomo.db").display()));
     command.env("SCOMO__DEPOT__URL", packages);
+    command.env("SCOMO__LIMITS__DRAIN_NOTICE", "0s");
     for door in ["DEVICE", "ADMIN", "OPS"] {
         command.env(format!("SCOMO__{door}__LISTEN"), "127.0.0.1:0");
     }

@@ -23,6 +23,8 @@ mod matrix;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;

@@ -13,8 +13,9 @@ postgres_start() {
     mkdir -p "$dir/socket" && chmod 700 "$dir" "$dir/socket" || return 1
     _postgres_own "$dir" || return 1
     _postgres_as_user "$bin/initdb" --pgdata="$dir/data" --username=scomo --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
+    printf '%s\n' "-c listen_addresses='' -c unix_socket_directories='$dir/socket' -c max_connections=200 $*" >"$dir/options"
     _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=60 \
-        --options="-c listen_addresses='' -c unix_socket_directories='$dir/socket' -c max_connections=200 $*" \
+        --options="$(cat "$dir/options")" \
         start >"$dir/start.log" 2>&1 || { cat "$dir/start.log" "$dir/server.log" >&2; return 1; }
     printf 'postgres://scomo@localhost/postgres?host=%s\n' "$dir/socket"
 }
@@ -57,4 +58,31 @@ _postgres_as_user() {
     else
         (cd / && "$@")
     fi
+}
+
+# postgres_halt DIR immediate|kill: ends the cluster in DIR without order; what was committed stays.
+postgres_halt() {
+    local dir=$1 pid bin
+    pid=$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null) || return 0
+    case $2 in
+        kill) kill -KILL "$pid" 2>/dev/null ;;
+        *) bin=$(_postgres_bin) && _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" --mode="$2" --wait stop >/dev/null 2>&1 ;;
+    esac
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+}
+
+# postgres_again DIR: starts the cluster in DIR, which was made before, with its former options; it may run already.
+postgres_again() {
+    local dir=$1 bin tries
+    bin=$(_postgres_bin) || return 1
+    for tries in $(seq 200); do
+        _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" status >/dev/null 2>&1 &&
+            _postgres_as_user "$bin/pg_isready" --host="$dir/socket" --quiet && return 0
+        # Backends of a postmaster that was killed may still be leaving.
+        _postgres_as_user "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/server.log" --wait --timeout=60 \
+            --options="$(cat "$dir/options")" start >"$dir/start.log" 2>&1 || true
+        sleep 0.1
+    done
+    cat "$dir/start.log" >&2
+    return 1
 }

@@ -85,6 +85,14 @@ rabbitmq_halt() {
     while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 
+# rabbitmq_kill DIR: ends the node in DIR at once; what is durable stays.
+rabbitmq_kill() {
+    local dir=$1 pid
+    pid=$(cat "$dir/pid" 2>/dev/null) || return 0
+    kill -KILL "$pid" 2>/dev/null || return 0
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
+
 # rabbitmq_stop DIR: stops the node in DIR, if it runs, and removes DIR.
 rabbitmq_stop() {
     local dir=$1 pid epmd

@@ -10,7 +10,6 @@ use super::{
     told::{SOURCE, text},
 };
 use crate::{
-    cli::Failure,
     infra::system::SystemClock,
     model::clock::Clock as _,
     sim::{Handle, Snapshot},
@@ -120,10 +119,10 @@ async fn run(
         let deadline = SystemClock.now().after(span);
         request.insert("schedule".to_owned(), json!({ "deadline": deadline }));
     }
-    post(stage, &["requests"], &Value::Object(request)).await?;
+    stage.submit(&Value::Object(request)).await?;
     if let Some(state) = &row.cancel {
         stage.told.reached(id, state).await?;
-        post(stage, &["requests", SOURCE, id, "cancel"], &json!({})).await?;
+        stage.cancel(id).await?;
     }
     stage.told.ended(id).await
 }
@@ -151,9 +150,4 @@ async fn unlike(stage: &Stage, id: &str, row: &Row, request: &Map<String, Value>
 async fn settled(stage: &Stage, handle: &Handle, device: &str) -> Snapshot {
     stage.watch.quiet(device).await;
     handle.snapshot()
-}
-
-async fn post(stage: &Stage, path: &[&str], body: &Value) -> Result<(), String> {
-    let answer: Result<Value, Failure> = stage.client.post(path, body.to_string().into_bytes()).await;
-    answer.map(drop).map_err(|failure| failure.explain())
 }

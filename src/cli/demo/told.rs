@@ -2,11 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 
-use crate::{cli::Client, job::life::StateName};
+use super::bus::Bus;
+use crate::{
+    cli::{Client, Failure},
+    job::life::StateName,
+};
 
 /// How long an event may be waited for.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -34,10 +43,19 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Begins with the first event.
+    /// Reads from the API, beginning with the first event.
     pub(super) fn start(client: Client) -> Self {
         let (sender, told) = watch::channel(Told::default());
         Self { told, task: tokio::spawn(follow(client, sender)) }
+    }
+
+    /// Hears from the broker what is told from now on.
+    pub(super) async fn hear(bus: Bus) -> Result<Self, Failure> {
+        let (sender, told) = watch::channel(Told::default());
+        let (begun, begins) = oneshot::channel();
+        let reader = Self { told, task: tokio::spawn(bus.follow(sender, begun)) };
+        begins.await.context("the broker")?.context("the broker")?;
+        Ok(reader)
     }
 
     /// Stops.
@@ -104,7 +122,7 @@ async fn follow(client: Client, told: watch::Sender<Told>) {
 }
 
 impl Told {
-    fn take(&mut self, event: &Value) {
+    pub(super) fn take(&mut self, event: &Value) {
         let Some(kind) = text(event, "/type").and_then(|kind| kind.strip_prefix("scomo.")) else { return };
         let Some(data) = event.get("data") else { return };
         let request = text(data, "/request_id").unwrap_or_default().to_owned();

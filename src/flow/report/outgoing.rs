@@ -37,8 +37,8 @@ const WORKERS: usize = 4;
 const SHARES: u32 = 16;
 /// Events of one shard that are read at once.
 const EACH: u32 = 100;
-/// How long shards are leased.
-const HOLD: Duration = Duration::from_mins(1);
+/// How long what is being told may go on when the service stops.
+const GRACE: Duration = Duration::from_secs(5);
 /// Dead letters that are copied at once: their bodies are in memory.
 const COPIES: u32 = 20;
 /// The first pause of an event that the broker does not take, and the longest.
@@ -115,16 +115,26 @@ impl Relay {
 
     /// Says whether there was anything to tell.
     async fn lease_and_tell(&self, outlet: &mut Outlet<'_>) -> Result<bool, Trouble> {
-        if !self.store.outbox_waits().await? {
+        if !self.clock.is_sound() || !self.store.outbox_waits().await? {
             return Ok(false);
         }
-        let shards = self.store.lease_shards(SHARES, HOLD).await?;
+        let shards = self.store.lease_shards(SHARES, self.hold).await?;
         if shards.is_empty() {
             return Ok(false);
         }
-        let told = self.work_off(outlet, &shards).await;
+        let told = tokio::select! {
+            told = self.work_off(outlet, &shards) => told,
+            // The broker is silent. What it has of the events is told again by another, under the same ids.
+            () = self.overdue() => Ok(true),
+        };
         self.store.release_shards(shards).await?;
         told
+    }
+
+    /// Waits until the service stops and has waited long enough for the broker.
+    async fn overdue(&self) {
+        self.stop.cancelled().await;
+        sleep(GRACE).await;
     }
 
     async fn work_off(&self, outlet: &mut Outlet<'_>, shards: &Shards) -> Result<bool, Trouble> {
@@ -136,7 +146,7 @@ impl Relay {
             }
             any = true;
             let (settled, lost) = self.tell(outlet, &events).await;
-            let held = self.store.settle_events(shards, &settled, HOLD).await?;
+            let held = self.store.settle_events(shards, &settled, self.hold).await?;
             if let Some(error) = lost {
                 return Err(error.into());
             }
@@ -226,7 +236,7 @@ impl Relay {
         if self.store.uncopied_dead_letters(1).await?.is_empty() {
             return Ok(false);
         }
-        let Some(lease) = self.store.lease_copies(HOLD).await? else { return Ok(false) };
+        let Some(lease) = self.store.lease_copies(self.hold).await? else { return Ok(false) };
         let copied = self.copy_leased(&amqp.settings().dead_queue, outlet).await;
         self.store.release_shards(lease).await?;
         copied

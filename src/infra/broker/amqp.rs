@@ -8,6 +8,7 @@
 mod error;
 mod inbox;
 mod outlet;
+mod outside;
 mod topology;
 
 use std::{
@@ -25,12 +26,13 @@ use lapin::{
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use super::settings::{AmqpUrl, Settings};
+use super::settings::{AmqpUrl, BusUrl, Settings};
 use error::Blame;
 
 pub use error::Error;
 pub use inbox::{Delivery, Inbox, Kind};
 pub use outlet::{ERROR_HEADER, Fate, Message, Outlet};
+pub use outside::Heard;
 
 /// How long the broker may take to open a connection, or to end one in order.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,6 +82,17 @@ impl Amqp {
         // TLS takes the provider of the process. Only a second call could fail.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self { settings: settings.clone(), url, tls, open: AtomicU32::new(0) })
+    }
+
+    /// The broker of the settings for whoever stands on its other side; none if the bus is embedded.
+    ///
+    /// # Errors
+    /// If a file that the settings name cannot be read.
+    pub fn outside(settings: &Settings) -> Result<Option<Self>, Error> {
+        match &settings.url {
+            BusUrl::Embedded => Ok(None),
+            BusUrl::Amqp(url) => Self::open(settings, url.clone()).map(Some),
+        }
     }
 
     /// Opens a connection and looks after exchanges, queues and bindings; `purpose` is shown by the broker.

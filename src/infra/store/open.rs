@@ -13,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, Timestamp};
 
 use super::{
     Core, Doors, Error, Keys, Settings, Store,
@@ -82,6 +82,12 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         let (_oldest,): (String,) = read!(fetch_one, self.core, schema::SERVES, (String,))?;
         Ok(())
+    }
+
+    /// What the database's clock says.
+    pub async fn time(&self) -> Result<Timestamp, Error> {
+        let (micros,): (i64,) = read!(fetch_one, self.core, schema::NOW, (i64,))?;
+        Ok(Timestamp::from_micros(micros))
     }
 
     /// Whether the database can be written to. Nothing is changed.

@@ -31,6 +31,7 @@ pub struct Metrics {
     outbox_depth: Gauge,
     bus_blocked: Gauge,
     intake_paused: Gauge,
+    clock_offset: Gauge<f64, AtomicU64>,
     dead_letters: Counter,
     due_lag: Gauge<f64, AtomicU64>,
 }
@@ -106,6 +107,16 @@ impl Metrics {
         self.intake_paused.set(i64::from(paused));
     }
 
+    /// How far the machine's clock is before the one that all replicas share, in microseconds.
+    pub fn clock_offset(&self, micros: i64) {
+        // Exact enough up to centuries.
+        self.clock_offset.set(Duration::from_micros(micros.unsigned_abs()).as_secs_f64().copysign(if micros < 0 {
+            -1.0
+        } else {
+            1.0
+        }));
+    }
+
     /// A message of the bus was refused and kept.
     pub fn dead_letter(&self) {
         self.dead_letters.inc();
@@ -155,6 +166,8 @@ impl Metrics {
         all.register("bus_blocked", blocked, self.bus_blocked.clone());
         let paused = "1 while no request is taken from the broker";
         all.register("intake_paused", paused, self.intake_paused.clone());
+        let offset = "How far this machine's clock is before the database's";
+        all.register_with_unit("clock_offset", offset, Unit::Seconds, self.clock_offset.clone());
         all.register("dead_letters", "Messages of the bus that were refused", self.dead_letters.clone());
         all.register_with_unit("due_lag", "Age of the oldest due errand", Unit::Seconds, self.due_lag.clone());
         all

@@ -187,9 +187,15 @@ pub struct Limits {
     pub connections: usize,
     /// Devices of a target list at most.
     pub target_list_devices: u32,
+    /// How long the service goes on as before when it was told to stop, and only says that it is not ready.
+    #[serde(with = "span")]
+    pub drain_notice: Duration,
     /// How long open requests may go on when the service stops.
     #[serde(with = "span")]
     pub drain_timeout: Duration,
+    /// How long work that a replica has taken is kept for it if nothing is heard of it any more.
+    #[serde(with = "span")]
+    pub lease: Duration,
 }
 
 /// `[retention]`.

@@ -62,6 +62,20 @@ fn a_server_keeps_its_database_to_itself_and_stops_when_told() {
 }
 
 #[test]
+fn a_supervisor_s_signal_gives_notice_and_a_second_one_hurries() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = serve(dir.path(), "packages");
+    command.env("SCOMO__LIMITS__DRAIN_NOTICE", "1h");
+    let server = Beside::start(command);
+    let (_, admin) = doors(&server);
+    server.signal("TERM");
+    server.said("Not ready any more");
+    // It goes on as before: whoever sends it traffic has not seen yet that it should not.
+    run(&["package", "list", "--server", &admin]).ended(0, &["org.example.hello"]);
+    assert_eq!(server.terminate().0, Some(0), "the second signal ends the notice");
+}
+
+#[test]
 fn a_taken_port_is_named_with_its_setting() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

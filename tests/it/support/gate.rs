@@ -24,12 +24,16 @@ pub(crate) enum Mode {
     Twice,
     /// Before it passes one on, the server is started anew.
     Restart,
+    /// Each goes to the next of the replicas.
+    Turns,
 }
 
 /// A message and its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Passed {
     pub(crate) request: Vec<u8>,
+    /// Where it went.
+    pub(crate) replica: SocketAddr,
     /// As many as the message was passed on.
     pub(crate) answers: Vec<(u16, Vec<u8>)>,
 }
@@ -38,16 +42,31 @@ pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
     mode: Mode,
     server: Arc<Server>,
+    /// The replicas beside that server.
+    others: Vec<SocketAddr>,
     client: reqwest::Client,
     passed: Mutex<Vec<Passed>>,
     ranges: Mutex<Vec<String>>,
 }
 
 impl Gate {
-    pub(crate) fn open(mode: Mode, listener: tokio::net::TcpListener, server: Arc<Server>) -> Arc<Self> {
+    pub(crate) fn open(
+        mode: Mode,
+        listener: tokio::net::TcpListener,
+        server: Arc<Server>,
+        others: Vec<SocketAddr>,
+    ) -> Arc<Self> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Arc::new(Self { address, mode, server, client, passed: Mutex::default(), ranges: Mutex::default() });
+        let gate = Arc::new(Self {
+            address,
+            mode,
+            server,
+            others,
+            client,
+            passed: Mutex::default(),
+            ranges: Mutex::default(),
+        });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&gate));
         tokio::spawn(async move { axum::serve(listener, router).await });
         gate
@@ -61,6 +80,12 @@ impl Gate {
     /// The ranges that downloads asked for.
     pub(crate) fn ranges(&self) -> Vec<String> {
         self.ranges.lock().unwrap().clone()
+    }
+
+    /// Whose turn it is.
+    fn replica(&self) -> SocketAddr {
+        let turn = self.passed.lock().unwrap().len() % (self.others.len() + 1);
+        if self.mode == Mode::Turns && turn > 0 { self.others[turn - 1] } else { self.server.device() }
     }
 
     async fn forward(&self, request: reqwest::Request) -> Response {
@@ -85,7 +110,8 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let url = format!("http://{}{path}", gate.server.device());
+    let replica = gate.replica();
+    let url = format!("http://{replica}{path}");
     let mut headers = parts.headers;
     headers.remove(header::HOST);
     let outgoing = gate.client.request(parts.method, &url).headers(headers).body(body.clone()).build().unwrap();
@@ -110,6 +136,6 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         kept.push((answer.status().as_u16(), bytes.to_vec()));
         *answer.body_mut() = Body::from(bytes);
     }
-    gate.passed.lock().unwrap().push(Passed { request: body.to_vec(), answers: kept });
+    gate.passed.lock().unwrap().push(Passed { request: body.to_vec(), replica, answers: kept });
     answers.remove(0)
 }

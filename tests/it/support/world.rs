@@ -80,6 +80,7 @@ pub(crate) struct Plan {
     settings: String,
     packages: String,
     gate: Option<Mode>,
+    others: usize,
     tune: fn(&mut Settings),
     unregistered: bool,
 }
@@ -91,6 +92,8 @@ pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) server: Arc<Server>,
     pub(crate) gate: Option<Arc<Gate>>,
+    /// The replicas beside the server.
+    pub(crate) others: Vec<App>,
     pub(crate) database: Database,
 }
 
@@ -104,6 +107,7 @@ impl Plan {
             settings: String::new(),
             packages: concat!(env!("CARGO_MANIFEST_DIR"), "/packages").to_owned(),
             gate: None,
+            others: 0,
             tune: nothing,
             unregistered: false,
         }
@@ -139,6 +143,12 @@ impl Plan {
         self
     }
 
+    /// Runs so many replicas beside the server, to which the gate hands each message in turn.
+    pub(crate) fn beside(mut self, others: usize) -> Self {
+        self.others = others;
+        self.gate(Mode::Turns)
+    }
+
     /// Leaves the devices without records.
     pub(crate) fn unregistered(mut self) -> Self {
         self.unregistered = true;
@@ -146,7 +156,11 @@ impl Plan {
     }
 
     pub(crate) async fn start(self) -> World {
-        let Self { database, devices, settings, packages, gate, tune, unregistered } = self;
+        Box::pin(self.begin()).await
+    }
+
+    async fn begin(self) -> World {
+        let Self { database, devices, settings, packages, gate, others: count, tune, unregistered } = self;
         // As the program does; another test of this process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut bytes = [0; 3];
@@ -164,8 +178,14 @@ impl Plan {
             .as_ref()
             .map(|(_, listener)| Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
         let server_id = settings.device.server_id.clone();
+        let replica = settings.clone();
         let server = Arc::new(Server::start(settings).await);
-        let gate = door.map(|(mode, listener)| Gate::open(mode, listener, Arc::clone(&server)));
+        let mut others = Vec::new();
+        for _ in 0..count {
+            others.push(App::start(replica.clone()).await.unwrap());
+        }
+        let turns = others.iter().map(|app| app.device).collect();
+        let gate = door.map(|(mode, listener)| Gate::open(mode, listener, Arc::clone(&server), turns));
         let entry = gate.as_ref().map_or_else(|| server.device(), |gate| gate.address);
         let profiles = if devices.is_empty() { Vec::new() } else { Profile::parse(&devices).unwrap() };
         let mut fleet = FleetSettings::new(format!("http://{entry}/dm"), profiles);
@@ -173,7 +193,7 @@ impl Plan {
         let watch = Arc::new(Watch::default());
         let observer: Arc<dyn scomo::sim::Observer> = Arc::<Watch>::clone(&watch);
         let fleet = Fleet::start(fleet, Arc::new(SystemClock), &mut SystemMint::new(), observer).await.unwrap();
-        let world = World { api: Api::at(server.settings.admin.listen), watch, fleet, server, gate, database };
+        let world = World { api: Api::at(server.settings.admin.listen), watch, fleet, server, gate, others, database };
         if !unregistered {
             world.register().await;
         }
@@ -225,6 +245,9 @@ impl World {
     /// Stops everything.
     pub(crate) async fn end(self) {
         self.fleet.shutdown().await;
+        for other in self.others {
+            other.stop().await;
+        }
         self.server.stop().await;
     }
 }
