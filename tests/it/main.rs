@@ -21,6 +21,8 @@ mod matrix;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;
