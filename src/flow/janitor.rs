@@ -199,6 +199,9 @@ pub async fn clear(store: Store, clock: Arc<dyn Clock>, keep: Retention, stop: C
 
 /// Clears a batch of each kind, and says whether there may be more.
 pub async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
+    if let Err(error) = store.make_days().await {
+        not_made(&error);
+    }
     let before = |span: Duration| now.before(span);
     let cleared = [
         ("sessions", store.prune_sessions(before(keep.sessions), BATCH).await),
@@ -217,6 +220,13 @@ pub async fn round(store: &Store, now: Timestamp, keep: Retention) -> bool {
         }
     };
     cleared.map(full).contains(&true)
+}
+
+fn not_made(error: &store::Error) {
+    tracing::warn!(
+        error = chain(error),
+        "No partitions could be made for the events of the next days; they are kept together"
+    );
 }
 
 fn not_cleared(what: &str, error: &store::Error) {

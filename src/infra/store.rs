@@ -12,6 +12,7 @@
 #[macro_use]
 mod conn;
 mod batch;
+mod days;
 pub mod dead;
 pub mod device;
 pub mod due;

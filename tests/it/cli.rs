@@ -3,6 +3,7 @@
 mod clients;
 mod demo;
 mod local;
+mod migrate;
 mod serve;
 
 use std::{
@@ -26,7 +27,7 @@ pub(crate) struct Ran {
 }
 
 /// The program with these arguments, without settings of whoever runs the tests.
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scomo"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SCOMO_")) {
         command.env_remove(name);
@@ -79,7 +80,7 @@ impl Ran {
 }
 
 /// A program that runs beside the test; what it prints is read as it comes.
-struct Beside {
+pub(crate) struct Beside {
     child: Child,
     /// Standard output and standard error.
     printed: [Arc<Mutex<Vec<String>>>; 2],
@@ -88,7 +89,7 @@ struct Beside {
 }
 
 impl Beside {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (told, news) = mpsc::channel();
         let printed = [Arc::default(), Arc::default()];
@@ -100,7 +101,7 @@ impl Beside {
     }
 
     /// The first line that holds these words, once it is there.
-    fn said(&self, words: &str) -> String {
+    pub(crate) fn said(&self, words: &str) -> String {
         let began = SystemClock.now();
         loop {
             let found = self
@@ -126,7 +127,7 @@ impl Beside {
     }
 
     /// Asks it to end as a supervisor does, and waits; the code, the lines of standard output, and how long it took.
-    fn terminate(mut self) -> (Option<i32>, Vec<String>, Duration) {
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Vec<String>, Duration) {
         let began = SystemClock.now();
         self.signal("TERM");
         let code = self.child.wait().unwrap().code();

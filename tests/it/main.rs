@@ -24,6 +24,7 @@ mod matrix;
 mod packages;
 #[cfg(test)]
 mod replicas;
+mod rolling;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod batch;
 mod commit;
+mod days;
 mod dead;
 mod due;
 mod events;

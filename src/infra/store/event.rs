@@ -97,8 +97,10 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Deletes at most `limit` published events from before `before`, and says how many.
+    /// Deletes at most `limit` published events from before `before`, and says how many. On PostgreSQL whole days go as soon as their
+    /// last event may, and beside them only events that fell on no day that was there.
     pub async fn prune_events(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.drop_days(before).await?;
         let mut tx = self.core.inner.begin().await?;
         let gone = execute!(&mut tx.conn(), event::PRUNE, before.micros(), i64::from(limit))?;
         tx.commit().await.map_err(Error::database("event.prune"))?;

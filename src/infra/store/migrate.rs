@@ -54,7 +54,7 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), Error> {
     run(&mut *connection, &LITE, TABLE).await
 }
 
-/// Runs the steps that older binaries cannot live with, over the connections of an open store. Gives how many there were.
+/// Runs the steps that older binaries cannot live with, and gives how many there were.
 pub(super) async fn finish_postgres(settings: &Settings) -> Result<usize, Error> {
     let mut connection = pools::first(settings).await?;
     let steps = pending(&mut connection, &PG_FINISH).await?;
@@ -68,8 +68,14 @@ pub(super) async fn finish_postgres(settings: &Settings) -> Result<usize, Error>
 /// The same for SQLite.
 pub(super) async fn finish_sqlite(pool: &SqlitePool) -> Result<usize, Error> {
     let mut connection = pool.acquire().await.map_err(Error::database("open"))?;
-    let steps = pending(&mut *connection, &LITE_FINISH).await?;
-    run(&mut *connection, &LITE_FINISH, FINISH_TABLE).await?;
+    finish(&mut *connection, &LITE_FINISH).await
+}
+
+async fn finish<C: Migrate>(connection: &mut C, migrator: &Migrator) -> Result<usize, Error> {
+    let steps = pending(connection, migrator).await?;
+    if steps > 0 {
+        run(connection, migrator, FINISH_TABLE).await?;
+    }
     Ok(steps)
 }
 
@@ -150,4 +156,32 @@ async fn run<C: Migrate>(connection: &mut C, migrator: &Migrator, table: &str) -
     own.set_ignore_missing(true).set_locking(false);
     own.dangerous_set_table_name(table.to_owned());
     own.run_direct(None, connection, false).await.map_err(Error::migrate)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{
+        SqlSafeStr as _, SqliteConnection,
+        migrate::{Migration, MigrationType},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_finishes_the_schema_is_made_once_and_older_binaries_are_kept_away_from_then_on() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        run(&mut connection, &LITE, TABLE).await.unwrap();
+        let oldest = async |connection: &mut SqliteConnection| -> String {
+            sqlx::query_scalar("SELECT oldest_binary FROM schema_info").fetch_one(connection).await.unwrap()
+        };
+        young_enough(&oldest(&mut connection).await).unwrap();
+        let step = "UPDATE schema_info SET oldest_binary = '99.0.0'".into_sql_str();
+        let step = Migration::new(1, "raise".into(), MigrationType::Simple, step, false);
+        let steps = Migrator::with_migrations(vec![step]);
+        assert_eq!(finish(&mut connection, &steps).await.unwrap(), 1);
+        assert_eq!(finish(&mut connection, &steps).await.unwrap(), 0, "it was made before");
+        let refused = young_enough(&oldest(&mut connection).await).unwrap_err();
+        assert!(matches!(refused, Error::TooOldBinary { .. }), "{refused:?}");
+        assert!(is_current(&mut connection, &LITE, TABLE).await.unwrap());
+    }
 }

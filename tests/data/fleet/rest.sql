@@ -25,6 +25,12 @@ SELECT 'job', fleet_id(3, i), {now} - 1800000000 + i * 7200, 0 FROM generate_ser
 INSERT INTO outbox (id, tenant, subject, seq, kind, body, at, shard)
 SELECT fleet_id(5, i), 'default', fleet_id(3, i)::text, 1, 'scomo.job.succeeded', '{"a":"body"}', {now} - 1000000, i % 64
 FROM generate_series(0::bigint, {n} / 10 - 1) i;
+DO $$ BEGIN
+    FOR day IN 0..32 LOOP
+        EXECUTE format('CREATE TABLE event_day_%s PARTITION OF event FOR VALUES FROM (%s) TO (%s)', day,
+            ({now} / 86400000000 - 30 + day) * 86400000000, ({now} / 86400000000 - 29 + day) * 86400000000);
+    END LOOP;
+END $$;
 INSERT INTO event (id, tenant, subject, seq, kind, body, at)
 SELECT fleet_id(6, i), 'default', fleet_id(3, i)::text, 1, 'scomo.job.succeeded', '{"a":"body"}', {now} - 2592000000000 + i * 4000000
 FROM generate_series(0::bigint, {n} / 2 - 1) i;

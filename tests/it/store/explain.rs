@@ -15,7 +15,7 @@ use crate::support::database::{Database, skipped};
 use listed::{LISTED, Listed};
 
 /// Tables that stay small, whatever the fleet.
-const SMALL: [&str; 5] = ["package", "relay_lease", "schema_info", "_sqlx_migrations", "event_default"];
+const SMALL: [&str; 4] = ["package", "relay_lease", "schema_info", "event_default"];
 
 /// Statements that may read a table from its beginning to its end, and why.
 const MAY_SCAN: [(&str, &str); 1] =

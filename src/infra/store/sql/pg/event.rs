@@ -25,4 +25,4 @@ pub(in crate::infra::store) const WAITING: &str = "-- event.waiting
 SELECT COUNT(*) FROM outbox";
 
 pub(in crate::infra::store) const PRUNE: &str = "-- event.prune
-DELETE FROM event WHERE position = ANY (ARRAY(SELECT position FROM event WHERE at < $1 ORDER BY at LIMIT $2))";
+DELETE FROM event_default WHERE position = ANY (ARRAY(SELECT position FROM event_default WHERE at < $1 ORDER BY at LIMIT $2))";
