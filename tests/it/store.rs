@@ -7,6 +7,7 @@ mod due;
 mod events;
 mod lists;
 mod relay;
+mod requests;
 pub(crate) mod rows;
 mod scene;
 mod schema;

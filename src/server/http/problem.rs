@@ -10,6 +10,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::error;
@@ -22,6 +23,9 @@ use crate::{
 
 /// The longest body that the API takes, in bytes (contract "Request").
 pub const MOST_BODY: usize = 1024 * 1024;
+
+/// What of a larger one is taken before its caller is cut off.
+const MOST_DROPPED: usize = 64 * 1024 * 1024;
 
 /// When to come back after an answer of 503, in seconds.
 const RETRY_AFTER: &str = "5";
@@ -89,11 +93,26 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             let detail = format!("the Content-Type is {kind:?}, not application/json");
             return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
         }
-        let body = axum::body::to_bytes(request.into_body(), MOST_BODY).await;
-        body.map(Self).map_err(|_| {
-            Problem::new(Code::TooLarge, format!("the body broke off or has more than {MOST_BODY} bytes")).into()
-        })
+        whole(request.into_body()).await.map(Self)
     }
+}
+
+/// All of a body. Of one that is too large the rest is still taken and dropped, within bounds: a caller that is cut off while it
+/// sends may never see why.
+async fn whole(body: axum::body::Body) -> Result<Bytes, Refusal> {
+    let broken = |why: &str| Refusal::from(Problem::new(Code::TooLarge, format!("the body {why}")));
+    let (mut chunks, mut kept, mut seen) = (body.into_data_stream(), Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| broken("broke off"))?;
+        seen = seen.saturating_add(chunk.len());
+        if seen > MOST_DROPPED {
+            break;
+        }
+        if seen <= MOST_BODY {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    if seen <= MOST_BODY { Ok(kept.into()) } else { Err(broken(&format!("has more than {MOST_BODY} bytes"))) }
 }
 
 /// The segments of a path, whose names the API chose and whose text the caller did.
