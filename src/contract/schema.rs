@@ -17,7 +17,7 @@ mod part;
 mod tests;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings, transform::Transform};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The dialect of all schemas.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -40,6 +40,15 @@ pub fn asked<T: JsonSchema>() -> Value {
         settings.meta_schema = None;
     });
     settings.with_transform(Plain).into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// The same schema with a keyword more.
+#[must_use]
+pub fn with(mut schema: Value, keyword: &str, value: impl Into<Value>) -> Value {
+    if let Value::Object(members) = &mut schema {
+        members.insert(keyword.to_owned(), value.into());
+    }
+    schema
 }
 
 /// What the types say in Rust's words is said in those of JSON: a member that may be absent is not null, and a link in a description
@@ -114,11 +123,6 @@ fn without_null(schema: &mut Value) {
 
 /// A schema as a document of its own.
 fn document(name: &str, title: &str, schema: Value) -> Value {
-    let mut document = schema;
-    if let Value::Object(members) = &mut document {
-        members.insert("$schema".to_owned(), json!(DIALECT));
-        members.insert("$id".to_owned(), json!(format!("urn:scomo:schema:{name}:1")));
-        members.insert("title".to_owned(), json!(title));
-    }
-    document
+    let schema = with(schema, "$schema", DIALECT);
+    with(with(schema, "$id", format!("urn:scomo:schema:{name}:1")), "title", title)
 }

@@ -6,4 +6,5 @@ mod intake;
 mod outage;
 mod refused;
 mod relay;
+mod unstorable;
 mod wrong;

@@ -11,6 +11,7 @@ mod fanout;
 mod lists;
 mod pools;
 mod relay;
+mod requests;
 mod retention;
 pub(crate) mod rows;
 mod scene;

@@ -77,6 +77,17 @@ rabbitmq_again() {
     return 1
 }
 
+# rabbitmq_ctl DIR ARGUMENT…: asks something of the node in DIR, as rabbitmqctl does.
+rabbitmq_ctl() {
+    local dir=$1 epmd node bin
+    shift
+    bin=$(_rabbitmq_bin) || return 1
+    epmd=$(sed -n 's/^epmd=//p' "$dir/node")
+    node=$(sed -n 's/^node=//p' "$dir/node")
+    _rabbitmq_as_user env HOME="$dir" LANG=C.UTF-8 ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_NODENAME="$node" \
+        RABBITMQ_CONF_ENV_FILE="$dir/env.conf" RABBITMQ_LOG_BASE="$dir/log" "$bin/rabbitmqctl" --quiet "$@"
+}
+
 # rabbitmq_halt DIR: stops the node in DIR in order; what is durable stays.
 rabbitmq_halt() {
     local dir=$1 pid

@@ -3,7 +3,10 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{document, generator};
+use super::{
+    document, generator,
+    part::{self, members},
+};
 use crate::{
     contract::event::{
         DeviceAlert, DeviceInventory, EventType, JobData, LateResult, RequestAccepted, RequestCompleted,
@@ -43,7 +46,7 @@ pub fn any(generator: &mut SchemaGenerator) -> Value {
 
 /// Every type, with the schema of the whole event.
 pub(super) fn told(generator: &mut SchemaGenerator) -> Vec<Told> {
-    let told = |kind| Some(Told { kind, when: when(kind), schema: whole(kind, data(kind, generator)?) });
+    let told = |kind| Some(Told { kind, when: when(kind), schema: whole(kind, &data(kind, generator)?) });
     EventType::all().into_iter().filter_map(told).collect()
 }
 
@@ -102,30 +105,31 @@ fn data(kind: EventType, generator: &mut SchemaGenerator) -> Option<Value> {
     })
 }
 
-fn whole(kind: EventType, data: Value) -> Value {
+fn whole(kind: EventType, data: &Value) -> Value {
     let inline = |schema: schemars::Schema| schema.to_value();
     let mut none = generator("/$defs");
     let (uuid, tenant) = (inline(EventId::json_schema(&mut none)), inline(Tenant::json_schema(&mut none)));
-    let text = json!({ "type": "string", "minLength": 1 });
-    let mut properties = json!({
-        "specversion": { "const": "1.0" },
-        "id": super::part::told(uuid, "The same through every redelivery."),
-        "type": { "const": kind.to_string() },
-        "source": { "type": "string", "format": "uri-reference", "minLength": 1 },
-        "subject": text,
-        "time": { "type": "string", "format": "date-time" },
-        "tenant": tenant,
-        "datacontenttype": { "const": "application/json" },
-        "dataschema": { "const": kind.schema() },
-        "data": data,
-    });
+    let of_job = matches!(kind, EventType::Job(_) | EventType::JobProgress | EventType::JobLateResult);
+    let subject =
+        if of_job { inline(JobId::json_schema(&mut none)) } else { json!({ "type": "string", "minLength": 1 }) };
+    let mut properties = members([
+        ("specversion", json!({ "const": "1.0" })),
+        ("id", part::told(uuid, "The same through every redelivery.")),
+        ("type", json!({ "const": kind.to_string() })),
+        ("source", json!({ "type": "string", "format": "uri-reference", "minLength": 1 })),
+        ("subject", subject),
+        ("time", json!({ "type": "string", "format": "date-time" })),
+        ("tenant", tenant),
+        ("datacontenttype", json!({ "const": "application/json" })),
+        ("dataschema", json!({ "const": kind.schema() })),
+        ("data", data.clone()),
+    ]);
     let mut required =
         vec!["specversion", "id", "type", "source", "time", "tenant", "datacontenttype", "dataschema", "data"];
-    let of_job = matches!(kind, EventType::Job(_) | EventType::JobProgress | EventType::JobLateResult);
     if of_job {
         let told = "Rises with each event of the job: drop what is not above the last one seen.";
-        properties["sequence"] = json!({ "type": "integer", "minimum": 1, "description": told });
-        properties["subject"] = inline(JobId::json_schema(&mut none));
+        let sequence = json!({ "type": "integer", "minimum": 1, "description": told });
+        properties.insert("sequence".to_owned(), sequence);
         required.push("sequence");
     }
     if kind != EventType::RequestRejected {

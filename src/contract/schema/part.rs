@@ -4,6 +4,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use serde_json::{Map, Value, json};
 
+pub(super) use super::with;
+
 use crate::model::{clock::span, texts::Texts};
 
 /// A language tag.
@@ -61,16 +63,8 @@ pub(super) fn or(schema: Value, default: impl Into<Value>) -> Value {
     with(schema, "default", default.into())
 }
 
-/// The same schema with a keyword more.
-pub(super) fn with(mut schema: Value, keyword: &str, value: Value) -> Value {
-    if let Value::Object(members) = &mut schema {
-        members.insert(keyword.to_owned(), value);
-    }
-    schema
-}
-
 /// If `member` is one of `words`, then `then` holds too.
-pub(super) fn when(member: &str, words: &[&str], then: Value) -> Value {
+pub(super) fn when(member: &str, words: &[&str], then: &Value) -> Value {
     json!({ "if": { "properties": members([(member, json!({ "enum": words }))]), "required": [member] }, "then": then })
 }
 

@@ -93,9 +93,9 @@ pub(super) fn control_body() -> Value {
 fn by_kind() -> Value {
     let only = |kind: &str, members: &[&str], more: &[&str]| {
         let others: Vec<&str> = OF_WORK.into_iter().filter(|name| !members.contains(name)).collect();
-        when("kind", &[kind], without(&[others.as_slice(), more].concat()))
+        when("kind", &[kind], &without(&[others.as_slice(), more].concat()))
     };
-    let needs = |kind: &str, required: &[&str]| when("kind", &[kind], json!({ "required": required }));
+    let needs = |kind: &str, required: &[&str]| when("kind", &[kind], &json!({ "required": required }));
     let of_package = json!({ "required": ["package"], "properties": { "component": false } });
     let of_component = json!({ "required": ["component"], "properties": { "package": false } });
     json!([
@@ -103,11 +103,11 @@ fn by_kind() -> Value {
         needs("download", &["action"]),
         only("operation", &["operation", "package", "component"], &[]),
         needs("operation", &["operation"]),
-        when("operation", &["install", "install-inactive"], of_package.clone()),
-        when("operation", &["activate", "deactivate"], of_component.clone()),
-        when("operation", &["remove"], json!({ "oneOf": [of_package, of_component] })),
+        when("operation", &["install", "install-inactive"], &of_package),
+        when("operation", &["activate", "deactivate"], &of_component),
+        when("operation", &["remove"], &json!({ "oneOf": [&of_package, &of_component] })),
         only("inventory", &[], &["confirm"]),
-        when("kind", &["inventory"], json!({ "properties": { "collect": { "minItems": 1 } } })),
+        when("kind", &["inventory"], &json!({ "properties": { "collect": { "minItems": 1 } } })),
         only("command", &["commands", "group"], &["confirm", "collect", "collect_max_age"]),
         needs("command", &["commands"]),
         command::atomic(),

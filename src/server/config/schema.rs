@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::DEFAULTS;
-use crate::{contract::schema::DIALECT, model::clock::span};
+use crate::{
+    contract::schema::{DIALECT, with},
+    model::clock::span,
+};
 
 /// Settings that are one of a few words: what cannot be seen from an example.
 const WORDS: [(&str, &[&str]); 7] = [
@@ -31,11 +34,8 @@ const LISTS: [(&str, &[&str]); 2] = [
 pub fn schema() -> Result<Value, toml::de::Error> {
     let examples: toml::Table = toml::from_str(&everything())?;
     let defaults: toml::Table = toml::from_str(DEFAULTS)?;
-    let mut schema = table(&examples, Some(&defaults), "", &comments());
-    schema["$schema"] = json!(DIALECT);
-    schema["$id"] = json!("urn:scomo:schema:config:1");
-    schema["title"] = json!("Settings of scomo");
-    Ok(schema)
+    let schema = with(table(&examples, Some(&defaults), "", &comments()), "$schema", DIALECT);
+    Ok(with(with(schema, "$id", "urn:scomo:schema:config:1"), "title", "Settings of scomo"))
 }
 
 /// The defaults with every example switched on.
@@ -54,7 +54,7 @@ fn comments() -> BTreeMap<String, String> {
     let (mut section, mut comments) = (String::new(), BTreeMap::new());
     for line in DEFAULTS.lines().map(|line| example(line).unwrap_or(line)) {
         if let Some(name) = line.strip_prefix('[') {
-            section = name.split(']').next().unwrap_or_default().trim_start_matches('[').to_owned();
+            name.split(']').next().unwrap_or_default().trim_start_matches('[').clone_into(&mut section);
         } else if let Some((key, value)) = line.split_once(" = ") {
             // Behind the value: no example has the two characters within it.
             let comment = value.rsplit_once("# ").map(|(_, comment)| comment.trim().to_owned());
@@ -77,10 +77,10 @@ fn table(
             let default = defaults.and_then(|table| table.get(key));
             let mut schema = value(example, default, &path, comments);
             if let (Some(default), false) = (default, example.is_table()) {
-                schema["default"] = json!(default);
+                schema = with(schema, "default", json!(default));
             }
             if let Some(comment) = comments.get(&path) {
-                schema["description"] = json!(comment);
+                schema = with(schema, "description", comment.as_str());
             }
             (key.clone(), schema)
         })

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use lapin::types::AMQPValue;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use url::Url;
@@ -9,6 +10,7 @@ use url::Url;
 use crate::support::{
     broker::{Bus, Events, Node, url},
     cable::Cable,
+    database::{Database, skipped},
     service::{Service, request, settings},
     watch::until,
 };
@@ -18,6 +20,18 @@ async fn cable(direct: &str) -> (Cable, String) {
     let mut url = Url::parse(direct).unwrap();
     let target: SocketAddr = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
     let cable = Cable::to(target).await;
+    url.set_port(Some(cable.address.port())).unwrap();
+    (cable, url.to_string())
+}
+
+/// The same to PostgreSQL, which tests reach by a socket in the file system.
+async fn cable_to_database(direct: &str) -> (Cable, String) {
+    let mut url = Url::parse(direct).unwrap();
+    let folder = url.query_pairs().find(|(name, _)| name == "host").map(|(_, folder)| folder.into_owned());
+    let Some(folder) = folder else { return cable(direct).await };
+    let cable = Cable::to_socket(std::path::Path::new(&folder).join(".s.PGSQL.5432")).await;
+    url.set_query(None);
+    url.set_host(Some("127.0.0.1")).unwrap();
     url.set_port(Some(cable.address.port())).unwrap();
     (cable, url.to_string())
 }
@@ -138,4 +152,88 @@ async fn a_database_that_takes_nothing_gives_a_message_back_once() {
     let accepted = events.seen.iter().filter(|(event, _)| event["type"] == "scomo.request.accepted");
     assert_eq!(accepted.count(), 1);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_that_is_away_costs_each_message_one_delivery_and_nothing_else() {
+    const TEST: &str = "a_postgresql_that_is_away_costs_each_message_one_delivery_and_nothing_else";
+    let Some(bus) = Bus::find(TEST).await else { return };
+    let Some(database) = Database::postgres().await else { return skipped(TEST) };
+    let (cable, by_cable) = cable_to_database(&database.settings.url).await;
+    bus.prepare().await;
+    let mut events = bus.listen("request.*").await;
+    let dir = tempfile::tempdir().unwrap();
+    let packages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packages");
+    let keys = format!("[secrets]\nkeys = [{:?}]\n", database.keys[0].expose());
+    let mut settings = settings(dir.path(), &packages, &(keys + &bus.settings("prefetch = 10")));
+    settings.database.url = by_cable;
+    settings.database.acquire_timeout = std::time::Duration::from_secs(1);
+    let app = scomo::server::app::App::start(settings).await.unwrap();
+    bus.ask(&request("before", &["unknown"])).await;
+    events.until_complete("before").await;
+
+    cable.cut();
+    for n in 0..30 {
+        bus.ask(&request(&format!("r{n}"), &["unknown"])).await;
+    }
+    let metrics = format!("http://{}/metrics", app.ops);
+    until("the consumer to pause", async || {
+        let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+        let gone = bus.standing(&bus.queue()).await == (30, 0);
+        (gone && text.contains("scomo_intake_paused 1\n")).then_some(())
+    })
+    .await;
+    for _ in 0..30 {
+        let waiting = bus.look(&bus.queue()).await.unwrap();
+        let headers = waiting.properties.headers().clone().unwrap_or_default();
+        let deliveries = headers.inner().get("x-delivery-count").and_then(AMQPValue::as_long_long_int).unwrap_or(0);
+        assert!(deliveries <= 1, "given back {deliveries} times in one outage");
+    }
+    let mut bus = bus;
+    bus.again().await; // gives back what was looked at
+    let heard = format!("{}.heard", bus.name);
+    events.again(&bus, &heard).await;
+    cable.mend();
+    complete(&mut events, 31).await;
+    for (of, ids) in ids(&events) {
+        assert_eq!(ids.len(), 1, "{of:?} was told under {ids:?}");
+    }
+    until("everything to be acknowledged", async || (bus.standing(&bus.queue()).await.0 == 0).then_some(())).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_with_an_alarm_stops_no_request_and_no_event_is_lost() {
+    if url("a_broker_with_an_alarm_stops_no_request_and_no_event_is_lost").is_none() {
+        return;
+    }
+    let node = Node::start();
+    let bus = Bus::at(&node.url).await.kept();
+    bus.prepare().await;
+    let mut events = bus.listen("#").await;
+    let service = Service::with(&bus.settings("")).await;
+    service.post("/requests", &request("before", &["unknown"])).await;
+    events.until_complete("before").await;
+    node.memory("0");
+    let metrics = format!("http://{}/metrics", service.app.ops);
+    for n in 0..20 {
+        let answer = service.post("/requests", &request(&format!("r{n}"), &["unknown"])).await;
+        assert_eq!(answer.status, 202, "requests by HTTP go on");
+    }
+    until("the alarm to be noticed", async || {
+        let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+        (text.contains("scomo_bus_blocked 1\n") && !text.contains("scomo_outbox_depth 0\n")).then_some(())
+    })
+    .await;
+    node.memory("0.6");
+    complete(&mut events, 21).await;
+    for (of, ids) in ids(&events) {
+        assert_eq!(ids.len(), 1, "{of:?} was told under {ids:?}");
+    }
+    until("the alarm to be over", async || {
+        let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+        text.contains("scomo_bus_blocked 0\n").then_some(())
+    })
+    .await;
+    service.stop().await;
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::run;
 use crate::support::{
     broker::{Bus, Events},
-    service::{Service, but, request},
+    service::{Service, but, read, request},
     watch::until,
 };
 
@@ -107,6 +107,38 @@ async fn hostile_messages_are_refused_and_hold_up_nothing() {
     assert_eq!(large["size"], 17 << 20);
     let again = format!("/dead/{}/requeue", large["id"].as_str().unwrap());
     assert_eq!(stage.service.post(&again, &json!({})).await.problem().1, "too_large", "only its beginning was kept");
+    stage.stop().await;
+}
+
+/// A request whose body has exactly so many bytes.
+fn of_size(id: &str, bytes: usize) -> Vec<u8> {
+    let mut body = request(id, &["unknown"]).to_string().into_bytes();
+    body.resize(bytes, b' ');
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_of_the_limit_is_taken_and_one_byte_more_is_not() {
+    const MOST: usize = 1 << 20;
+    let Some(mut stage) = Stage::set("a_body_of_the_limit_is_taken_and_one_byte_more_is_not").await else { return };
+    stage.bus.send("request", &of_size("whole", MOST), named("whole")).await;
+    stage.events.until_complete("whole").await;
+    stage.bus.send("request", &of_size("over", MOST + 1), named("over")).await;
+    let told = stage.events.until(|event| event["type"] == "scomo.request.rejected").await;
+    let problem = &told["data"]["problem"];
+    assert_eq!(problem["code"], "too_large");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("1048577") && detail.contains("1048576"), "{detail}");
+    for (id, bytes, status) in [("whole-http", MOST, 202), ("over-http", MOST + 1, 413), ("huge", 17 << 20, 413)] {
+        let call = stage.service.call(reqwest::Method::POST, "/requests").header("content-type", "application/json");
+        let answer = read(call.body(of_size(id, bytes))).await;
+        assert_eq!(answer.status, status, "{id}: {}", answer.text);
+        if status == 413 {
+            let (_, code, faults) = answer.problem();
+            assert_eq!((code, faults.len()), ("too_large", 0));
+            assert!(answer.body["detail"].as_str().unwrap().contains("1048576"), "{}", answer.text);
+        }
+    }
     stage.stop().await;
 }
 

@@ -1,5 +1,8 @@
 //! A broker that is not as the settings say: one clear sentence each, and the devices do not feel it.
 
+use std::{net::TcpListener, sync::Arc, thread};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use scomo::infra::broker::{Broker, Settings, amqp::Error};
 use serde_json::json;
 use url::Url;
@@ -104,9 +107,37 @@ async fn an_encrypted_broker_is_believed_and_believes_by_certificates() {
     service.post("/requests", &request("r", &["unknown"])).await;
     events.until_complete("r").await;
     service.stop().await;
-    for (settings, word) in [("", "certificate"), (trusting.as_str(), "")] {
+    for (settings, word) in [("", "bus.ca_file"), (trusting.as_str(), "bus.client_cert")] {
         says(&said(&bus.settings_at(&node.encrypted(), settings)).await, &["localhost:", word]);
     }
+}
+
+/// A place that shows a certificate and speaks TLS, if no AMQP.
+fn showing(certificate: &str, key: &str) -> u16 {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let file = |name: &str| format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let chain = CertificateDer::pem_file_iter(file(certificate)).unwrap().map(|found| found.unwrap()).collect();
+    let key = PrivateKeyDer::from_pem_file(file(key)).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut talk = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        while talk.complete_io(&mut stream).is_ok_and(|(read, written)| read + written > 0) {}
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_has_expired_is_named_with_its_end() {
+    let (ca, port) =
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem"), showing("expired.pem", "expired.key"));
+    let said = said(&format!("[bus]\nurl = \"amqps://scomo:hunter2@localhost:{port}\"\nca_file = {ca:?}")).await;
+    says(
+        &said,
+        &["certificate of the broker", &format!("localhost:{port}"), "expired at 2020-01-01T00:00:00Z", "renew"],
+    );
 }
 
 #[tokio::test]

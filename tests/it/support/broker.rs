@@ -289,6 +289,11 @@ impl Node {
         format!("amqps://scomo:scomo@localhost:{port}/%2f")
     }
 
+    /// Lets it use so much of the machine's memory before it takes no more messages: 0 raises the alarm.
+    pub(crate) fn memory(&self, share: &str) {
+        script(&format!("rabbitmq_ctl {:?} set_vm_memory_high_watermark {share}", self.folder.join("node")));
+    }
+
     /// Stops it; what is durable stays.
     pub(crate) fn halt(&self) {
         script(&format!("rabbitmq_halt {:?}", self.folder.join("node")));

@@ -38,7 +38,7 @@ pub(super) fn group() -> Value {
 /// A device runs no get and no exec in an atomic group.
 pub(super) fn atomic() -> Value {
     let never = json!({ "properties": { "do": { "not": { "enum": ["get", "exec"] } } } });
-    when("group", &["atomic"], json!({ "properties": { "commands": { "items": never } } }))
+    when("group", &["atomic"], &json!({ "properties": { "commands": { "items": never } } }))
 }
 
 fn uri() -> Value {
@@ -111,13 +111,13 @@ fn prompt() -> Value {
     );
     let preset_is = |pattern: &str| json!({ "properties": { "preset": { "pattern": pattern } } });
     let rules = [
-        when("prompt", &["choice", "choices"], json!({ "required": ["choices"] })),
-        when("prompt", &["display", "confirm", "input"], without(&["choices"])),
-        when("prompt", &["display", "confirm", "choice", "choices"], without(&["max_length", "input", "hidden"])),
-        when("prompt", &["display"], without(&["preset"])),
-        when("prompt", &["confirm"], preset_is("^[01]$")),
-        when("prompt", &["choice"], preset_is(r"^\+?0*[1-9][0-9]*$")),
-        when("prompt", &["choices"], preset_is(r"^\+?0*[1-9][0-9]*(-\+?0*[1-9][0-9]*)*$")),
+        when("prompt", &["choice", "choices"], &json!({ "required": ["choices"] })),
+        when("prompt", &["display", "confirm", "input"], &without(&["choices"])),
+        when("prompt", &["display", "confirm", "choice", "choices"], &without(&["max_length", "input", "hidden"])),
+        when("prompt", &["display"], &without(&["preset"])),
+        when("prompt", &["confirm"], &preset_is("^[01]$")),
+        when("prompt", &["choice"], &preset_is(r"^\+?0*[1-9][0-9]*$")),
+        when("prompt", &["choices"], &preset_is(r"^\+?0*[1-9][0-9]*(-\+?0*[1-9][0-9]*)*$")),
     ];
     with(schema, "allOf", json!(rules))
 }

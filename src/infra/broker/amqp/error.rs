@@ -1,10 +1,12 @@
 //! What can go wrong with the broker, each in a sentence that says where and what to do.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use lapin::ErrorKind;
+use rustls::{CertificateError, pki_types::UnixTime};
 
 use super::super::settings::AmqpUrl;
+use crate::model::clock::Timestamp;
 
 /// Why the broker could not be used. All but [`Error::File`] may heal, and is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +20,7 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// One of a pair of settings is missing.
     #[error("bus.client_cert and bus.client_key belong together: name both or none")]
@@ -31,6 +33,24 @@ pub enum Error {
         /// What was met.
         #[source]
         source: lapin::Error,
+    },
+    /// Its certificate is not one to be believed.
+    #[error("the certificate of the broker at {place} (bus.url) {fault}")]
+    Certificate {
+        /// Host and port.
+        place: String,
+        /// What is wrong with it and what to do, the rest of a sentence.
+        fault: String,
+    },
+    /// It does not believe this service's certificate, or wants one.
+    #[error(
+        "the broker at {place} (bus.url) does not accept this service's certificate, or its lack (bus.client_cert): {said}"
+    )]
+    Unaccepted {
+        /// Host and port.
+        place: String,
+        /// The broker's word.
+        said: String,
     },
     /// It took the connection, and did nothing with it.
     #[error("the broker at {place} does not answer")]
@@ -141,6 +161,38 @@ fn said(error: &lapin::Error) -> Option<(u16, String)> {
     None
 }
 
+/// What TLS met, however deep it is wrapped.
+fn tls<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
+    }
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => tls(inner),
+        None => error.source().and_then(tls),
+    }
+}
+
+/// What is wrong with the broker's certificate and what to do.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what TLS may meet is open")]
+fn fault(found: &CertificateError) -> String {
+    let moment = |at: &UnixTime| {
+        Timestamp::from_micros(i64::try_from(at.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    };
+    match found {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("has expired at {}: renew it there", moment(not_after))
+        }
+        CertificateError::Expired => "has expired: renew it there".to_owned(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("is not good before {}: look at the clocks of both machines", moment(not_before))
+        }
+        CertificateError::UnknownIssuer => {
+            "is of an authority that is not trusted here: name its certificate in bus.ca_file".to_owned()
+        }
+        other => format!("is not good: {other}"),
+    }
+}
+
 impl Blame {
     pub(super) fn of(url: &AmqpUrl) -> Self {
         Self { place: url.place(), user: url.user().to_owned(), vhost: url.vhost().to_owned() }
@@ -152,7 +204,11 @@ impl Blame {
         match said(&error) {
             Some((ACCESS_REFUSED, _)) => Error::Login { place, user },
             Some((NOT_ALLOWED, said)) => Error::VirtualHost { place, user, vhost, said },
-            Some(_) | None => Error::Unreachable { place, source: error },
+            Some(_) | None => match tls(&error) {
+                Some(rustls::Error::InvalidCertificate(found)) => Error::Certificate { place, fault: fault(found) },
+                Some(rustls::Error::AlertReceived(alert)) => Error::Unaccepted { place, said: format!("{alert:?}") },
+                Some(_) | None => Error::Unreachable { place, source: error },
+            },
         }
     }
 

@@ -49,6 +49,7 @@ pub struct Inbox {
     channel: Channel,
     consumer: Consumer,
     queue: String,
+    /// The longest batch: half of what may be on its way, so that the other half comes while it is stored.
     most: usize,
     /// The batch that is being gathered; here, so that none is forgotten when the gathering is given up.
     taken: Vec<Delivery>,
@@ -96,7 +97,7 @@ impl Link<'_> {
             channel,
             consumer,
             queue: bus.queue.clone(),
-            most: bus.prefetch.max(1).into(),
+            most: bus.prefetch.div_ceil(2).max(1).into(),
             taken: Vec::new(),
             ended: None,
             blame: blame.clone(),

@@ -17,7 +17,7 @@ use crate::{
     contract::{
         device::DeviceView,
         problem::Problem,
-        schema::{self, device, request},
+        schema::{self, device, request, with},
     },
     job::why::Why,
     model::catalog::Manifest,
@@ -102,28 +102,48 @@ struct Table {
     paths: Map<String, Value>,
 }
 
-/// A call that is being told.
+/// A call that is being told; it stands in the table when it is dropped.
 struct Call<'t> {
-    generator: &'t mut SchemaGenerator,
-    told: &'t mut Value,
+    table: &'t mut Table,
+    path: String,
+    method: &'static str,
+    head: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Map<String, Value>,
 }
 
 impl Table {
-    fn call(&mut self, method: &str, path: &str, role: Role, summary: &str) -> Call<'_> {
-        let path_parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let parameters: Vec<Value> = path_parameters
-            .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-            .collect();
-        let told = json!({
-            "summary": summary, "operationId": operation_id(method, path), "parameters": parameters,
-            "security": [{ "token": [role.name()] }],
-            "responses": { "default": { "$ref": "#/components/responses/Problem" } },
+    fn call(&mut self, method: &'static str, path: &str, role: Role, summary: &str) -> Call<'_> {
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let parameter = |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+        let head = json!({
+            "summary": summary, "operationId": operation_id(method, path), "security": [{ "token": [role.name()] }],
         });
-        let calls = self.paths.entry(format!("{PREFIX}{path}")).or_insert_with(|| json!({}));
-        if let Value::Object(calls) = calls {
-            calls.insert(method.to_owned(), told);
+        let problem = json!({ "$ref": "#/components/responses/Problem" });
+        Call {
+            parameters: names.map(parameter).collect(),
+            table: self,
+            path: format!("{PREFIX}{path}"),
+            method,
+            head,
+            body: None,
+            answers: Map::from_iter([("default".to_owned(), problem)]),
         }
-        Call { generator: &mut self.generator, told: &mut calls[method] }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let mut told = with(self.head.take(), "parameters", std::mem::take(&mut self.parameters));
+        if let Some(body) = self.body.take() {
+            told = with(told, "requestBody", body);
+        }
+        told = with(told, "responses", std::mem::take(&mut self.answers));
+        let path = std::mem::take(&mut self.path);
+        if let Value::Object(calls) = self.table.paths.entry(path).or_insert_with(|| json!({})) {
+            calls.insert(self.method.to_owned(), told);
+        }
     }
 }
 
@@ -142,40 +162,40 @@ fn operation_id(method: &str, path: &str) -> String {
 
 impl Call<'_> {
     /// Takes the query parameters of a type.
-    fn asks<T: JsonSchema>(self) -> Self {
+    fn asks<T: JsonSchema>(mut self) -> Self {
         let schema = schema::asked::<T>();
         let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
         let members = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-        let parameters = members.into_iter().map(|(name, schema)| {
+        self.parameters.extend(members.into_iter().map(|(name, schema)| {
             let required = required.contains(&Value::String(name.clone()));
             json!({ "name": name, "in": "query", "required": required, "schema": schema })
-        });
-        if let Some(Value::Array(list)) = self.told.get_mut("parameters") {
-            list.extend(parameters);
-        }
+        }));
         self
     }
 
     /// Takes a body of this schema.
-    fn takes(self, schema: &str) -> Self {
+    fn takes(mut self, schema: &str) -> Self {
         let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
-        self.told["requestBody"] = json!({ "required": true, "content": { JSON: { "schema": reference } } });
+        self.body = Some(json!({ "required": true, "content": { JSON: { "schema": reference } } }));
         self
     }
 
     /// Answers with a type.
     fn gives<T: JsonSchema>(self, status: u16, description: &str) -> Self {
-        let schema = self.generator.subschema_for::<T>().to_value();
-        self.answers(status, json!({ "description": description, "content": { JSON: { "schema": schema } } }))
+        self.gives_either::<T>(status, description, Map::new())
+    }
+
+    /// Answers with a type, or with other content if it is asked for.
+    fn gives_either<T: JsonSchema>(mut self, status: u16, description: &str, mut content: Map<String, Value>) -> Self {
+        let schema = self.table.generator.subschema_for::<T>().to_value();
+        content.insert(JSON.to_owned(), json!({ "schema": schema }));
+        self.answers.insert(status.to_string(), json!({ "description": description, "content": content }));
+        self
     }
 
     /// Answers without a body.
-    fn gives_nothing(self, status: u16, description: &str) -> Self {
-        self.answers(status, json!({ "description": description }))
-    }
-
-    fn answers(self, status: u16, answer: Value) -> Self {
-        self.told["responses"][status.to_string()] = answer;
+    fn gives_nothing(mut self, status: u16, description: &str) -> Self {
+        self.answers.insert(status.to_string(), json!({ "description": description }));
         self
     }
 }
@@ -261,10 +281,14 @@ fn of_the_rest(table: &mut Table) {
         .call("post", "/select", Role::Read, "Which package a device would get, and why not the others")
         .takes("SelectionQuestion")
         .gives::<select::Answer>(200, "As the device is known now.");
-    let events = table
+    let stream = "Server-sent events: the cursor as `id`, the event as `data`.";
+    let stream = json!({ "schema": { "type": "string", "description": stream } });
+    table
         .call("get", "/events", Role::Read, "Events behind a cursor, as a page or, if asked for, as a stream")
         .asks::<events::Wish>()
-        .gives::<events::Page>(200, "A page of them, or a stream that goes on.");
-    let stream = json!({ "schema": { "type": "string", "description": "Server-sent events: the cursor as `id`, the event as `data`." } });
-    events.told["responses"]["200"]["content"]["text/event-stream"] = stream;
+        .gives_either::<events::Page>(
+            200,
+            "A page of them, or a stream that goes on.",
+            Map::from_iter([("text/event-stream".to_owned(), stream)]),
+        );
 }
