@@ -6,7 +6,7 @@ use scomo::{model::clock::Timestamp, sim::Event};
 use serde_json::Value;
 
 use super::{
-    door::{Door, Passed, What},
+    door::{Passed, What},
     outside::{Heard, Told},
     plan::{Request, Round},
     watch::Watch,
@@ -25,8 +25,11 @@ pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
 }
 
+/// What passed the door, by device.
+pub(crate) type Log = BTreeMap<String, Vec<Passed>>;
+
 /// Judges a round.
-pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Door) -> Verdict {
+pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Log) -> Verdict {
     let mut verdict = Verdict::default();
     for request in &round.requests {
         let told: Vec<&Told> = heard.of(&request.id).collect();
@@ -53,7 +56,7 @@ pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Door) ->
     }
     let devices: BTreeSet<&String> = round.requests.iter().flat_map(|request| &request.devices).collect();
     for device in devices {
-        if let Err(why) = once(&watch.of(device), &door.of(device)) {
+        if let Err(why) = once(&watch.of(device), of(door, device)) {
             verdict.violations.push(format!("{device}: {why}\n{}", story(device, watch, door)));
         }
     }
@@ -97,7 +100,7 @@ impl Verdict {
         why: &str,
         told: &[&Told],
         watch: &Watch,
-        door: &Door,
+        door: &Log,
     ) {
         let mut text = format!("{} on {}: {why}\n  request {}\n", request.id, device.unwrap_or("all"), request.body);
         for told in told {
@@ -140,6 +143,10 @@ fn truth(request: &Request, state: &str, late: bool, log: &[(Timestamp, Event)])
 /// Of an Exec: what a device calls a success.
 const fn is_good(code: u16) -> bool {
     code == 200 || code / 100 == 12
+}
+
+fn of<'l>(door: &'l Log, device: &str) -> &'l [Passed] {
+    door.get(device).map_or(&[], Vec::as_slice)
 }
 
 /// An operation that a device ran.
@@ -200,10 +207,10 @@ fn ended_before(log: &[(Timestamp, Event)], run: &Run<'_>, at: Timestamp) -> boo
 }
 
 /// All that is known of a device, in the order of its times.
-fn story(device: &str, watch: &Watch, door: &Door) -> String {
+fn story(device: &str, watch: &Watch, door: &Log) -> String {
     let mut lines: Vec<(Timestamp, String)> =
         watch.of(device).into_iter().map(|(at, event)| (at, format!("{event:?}"))).collect();
-    lines.extend(door.of(device).into_iter().map(|passed| (passed.at, format!("at the door: {:?}", passed.what))));
+    lines.extend(of(door, device).iter().map(|passed| (passed.at, format!("at the door: {:?}", passed.what))));
     lines.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = lines.into_iter().map(|(at, line)| format!("    {at} {line}\n")).collect();
     format!("  {device}:\n{}", lines.concat())
