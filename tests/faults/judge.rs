@@ -90,6 +90,7 @@ impl Verdict {
         let state = end["state"].as_str().unwrap_or_default();
         *self.ends.entry(state.to_owned()).or_default() += 1;
         let late = told.iter().any(|told| told.event["type"] == "scomo.job.late_result");
+        outage(request, state, &end["result"])?;
         truth(request, state, late, &watch.of(device))
     }
 
@@ -121,6 +122,16 @@ fn ids(told: &[&Told], wanted: impl Fn(&Value) -> bool) -> BTreeSet<String> {
 
 fn sequence(event: &Value) -> u64 {
     event["sequence"].as_u64().or_else(|| event["sequence"].as_str()?.parse().ok()).unwrap_or(0)
+}
+
+/// No job fails through the outages of the service. What a device says of its own download is the device's word.
+fn outage(request: &Request, state: &str, result: &Value) -> Result<(), String> {
+    let is_download = result["code"].as_u64().is_some_and(|code| (1500..1600).contains(&code));
+    let fine = ["succeeded", "already_done", "cancelled"].contains(&state);
+    if request.honest && !fine && !is_download {
+        return Err(format!("it is {state} through no fault of the device: {result}"));
+    }
+    Ok(())
 }
 
 /// Whether an end agrees with what the device did.

@@ -22,13 +22,14 @@ struct Story {
     heard: Heard,
     watch: Watch,
     door: Log,
+    honest: bool,
     next: u64,
 }
 
 impl Story {
     /// A request for one operation was accepted.
     fn new() -> Self {
-        let story = Self { heard: Heard::default(), watch: Watch::default(), door: Log::new(), next: 0 };
+        let story = Self { heard: Heard::default(), watch: Watch::default(), door: Log::new(), honest: false, next: 0 };
         story.request("accepted")
     }
 
@@ -97,6 +98,7 @@ impl Story {
             body: Value::Null,
             devices: vec![DEVICE.to_owned()],
             runs: &[Operation::Install],
+            honest: self.honest,
             by_http: false,
             twice: false,
             cancelled: None,
@@ -154,6 +156,7 @@ pub(crate) fn judge_is_strict() {
         }),
         ("told as done and not done", Story::new().ends("succeeded")),
         ("told as failed and done", done().ends("failed")),
+        ("failed through no fault of the device", Story { honest: true, ..Story::new().ends("failed") }),
     ];
     for (what, story) in wrong {
         assert!(story.violations() > 0, "nobody noticed: {what}");
