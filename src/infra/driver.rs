@@ -20,7 +20,10 @@ use super::{
     },
     telemetry::chain,
 };
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, Timestamp};
+
+/// The longest pause between attempts to give a lease back.
+const SLOWEST: Duration = Duration::from_secs(2);
 
 /// How a driver works.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +167,7 @@ fn forget(taken: &mut BTreeMap<Id, Leased>, ended: Result<(Id, ()), JoinError>) 
 }
 
 async fn run<E: Errand>(errand: &E, store: &Store, clock: &dyn Clock, due: Leased) {
-    let (lease, attempts) = (due.lease.clone(), due.attempts);
+    let (lease, attempts, until) = (due.lease.clone(), due.attempts, due.until);
     let Err(failure) = errand.run(due).await else { return };
     let conflict = match &failure {
         Failure::Commit(error) => error.conflict(),
@@ -180,9 +183,20 @@ async fn run<E: Errand>(errand: &E, store: &Store, clock: &dyn Clock, due: Lease
             clock.now().after(pause(attempts))
         }
     };
-    match store.retry_at(&lease, at).await {
-        Ok(Held::Yes | Held::Lost) => {}
-        Err(error) => not_given_back(&lease, &error),
+    give_back(store, clock, &lease, at, until).await;
+}
+
+/// Gives a lease back for the work to be tried again at `at`. What kept the work from being done may keep this from being written:
+/// it is tried as long as the lease counts, so that the work waits for the end of an outage and not for that of the lease.
+async fn give_back(store: &Store, clock: &dyn Clock, lease: &Lease, at: Timestamp, until: Timestamp) {
+    let mut tries = 0;
+    loop {
+        match store.retry_at(lease, at).await {
+            Ok(Held::Yes | Held::Lost) => return,
+            Err(_) if clock.now() < until => tries += 1,
+            Err(error) => return not_given_back(lease, &error),
+        }
+        sleep(pause(tries).min(SLOWEST)).await;
     }
 }
 

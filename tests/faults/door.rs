@@ -95,9 +95,9 @@ impl Door {
         *self.mood.lock().unwrap() = mood;
     }
 
-    /// What passed of a device, in order.
-    pub(crate) fn of(&self, device: &str) -> Vec<Passed> {
-        self.log.lock().unwrap().get(device).cloned().unwrap_or_default()
+    /// What passed of each device, in order.
+    pub(crate) fn log(&self) -> BTreeMap<String, Vec<Passed>> {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) fn done(&self) -> Done {
@@ -166,13 +166,19 @@ fn failed(status: StatusCode) -> Response {
 async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else { return failed(StatusCode::BAD_REQUEST) };
-    if !parts.uri.path().starts_with("/dm") {
-        return door.forward(&parts, body).await;
-    }
+    let is_message = parts.uri.path().starts_with("/dm");
     let mood = door.mood();
     if mood == Some(plan::Door::LoseRequests) {
         door.count(|done| done.lost_requests += 1);
         return failed(StatusCode::BAD_GATEWAY);
+    }
+    if !is_message {
+        let response = door.forward(&parts, body).await;
+        if mood == Some(plan::Door::LoseAnswers) {
+            door.count(|done| done.lost_answers += 1);
+            return failed(StatusCode::BAD_GATEWAY);
+        }
+        return response;
     }
     let Ok(message) = xml::read(&body, &Limits::default()) else { return door.forward(&parts, body).await };
     let device = message.header.source.uri.clone();

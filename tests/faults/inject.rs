@@ -1,7 +1,11 @@
 //! Carries faults out.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use scomo::{infra::system::SystemClock, model::clock::Clock as _};
 use tokio::time::sleep;
 
 use super::{
@@ -10,6 +14,9 @@ use super::{
     plan::{Fault, How, Part, Planned},
     replica::Replica,
 };
+
+/// A replica that is told to stop has ended by then, whatever else is away.
+const STOPS: Duration = Duration::from_secs(30);
 
 /// Whom faults are done to.
 pub(crate) struct Stage {
@@ -42,9 +49,14 @@ impl Stage {
             }
             Fault::Pause(number) => self.replicas[number].signal("STOP"),
             Fault::Drain(number) => {
+                let asked = SystemClock.now();
                 self.replicas[number].signal("TERM");
                 let code = self.replicas[number].ended().await;
-                assert!(code.is_none_or(|code| code == 0), "a replica that was asked to stop ended with {code:?}");
+                let took = SystemClock.now().since(asked);
+                assert!(
+                    code == Some(0) && took < STOPS,
+                    "a replica that was asked to stop ended after {took:?} with {code:?}"
+                );
             }
             Fault::Cable(number, part, how) => {
                 let cable = self.cable(number, part);

@@ -6,7 +6,7 @@ use scomo::{model::clock::Timestamp, sim::Event};
 use serde_json::Value;
 
 use super::{
-    door::{Door, Passed, What},
+    door::{Passed, What},
     outside::{Heard, Told},
     plan::{Request, Round},
     watch::Watch,
@@ -25,8 +25,11 @@ pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
 }
 
+/// What passed the door, by device.
+pub(crate) type Log = BTreeMap<String, Vec<Passed>>;
+
 /// Judges a round.
-pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Door) -> Verdict {
+pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Log) -> Verdict {
     let mut verdict = Verdict::default();
     for request in &round.requests {
         let told: Vec<&Told> = heard.of(&request.id).collect();
@@ -53,7 +56,7 @@ pub(crate) fn judge(round: &Round, heard: &Heard, watch: &Watch, door: &Door) ->
     }
     let devices: BTreeSet<&String> = round.requests.iter().flat_map(|request| &request.devices).collect();
     for device in devices {
-        if let Err(why) = once(&watch.of(device), &door.of(device)) {
+        if let Err(why) = once(&watch.of(device), of(door, device)) {
             verdict.violations.push(format!("{device}: {why}\n{}", story(device, watch, door)));
         }
     }
@@ -87,6 +90,7 @@ impl Verdict {
         let state = end["state"].as_str().unwrap_or_default();
         *self.ends.entry(state.to_owned()).or_default() += 1;
         let late = told.iter().any(|told| told.event["type"] == "scomo.job.late_result");
+        outage(request, state, &end["result"])?;
         truth(request, state, late, &watch.of(device))
     }
 
@@ -97,7 +101,7 @@ impl Verdict {
         why: &str,
         told: &[&Told],
         watch: &Watch,
-        door: &Door,
+        door: &Log,
     ) {
         let mut text = format!("{} on {}: {why}\n  request {}\n", request.id, device.unwrap_or("all"), request.body);
         for told in told {
@@ -120,6 +124,16 @@ fn sequence(event: &Value) -> u64 {
     event["sequence"].as_u64().or_else(|| event["sequence"].as_str()?.parse().ok()).unwrap_or(0)
 }
 
+/// No job fails through the outages of the service. What a device says of its own download is the device's word.
+fn outage(request: &Request, state: &str, result: &Value) -> Result<(), String> {
+    let is_download = result["code"].as_u64().is_some_and(|code| (1500..1600).contains(&code));
+    let fine = ["succeeded", "already_done", "cancelled"].contains(&state);
+    if request.honest && !fine && !is_download {
+        return Err(format!("it is {state} through no fault of the device: {result}"));
+    }
+    Ok(())
+}
+
 /// Whether an end agrees with what the device did.
 fn truth(request: &Request, state: &str, late: bool, log: &[(Timestamp, Event)]) -> Result<(), String> {
     let is_ours =
@@ -140,6 +154,10 @@ fn truth(request: &Request, state: &str, late: bool, log: &[(Timestamp, Event)])
 /// Of an Exec: what a device calls a success.
 const fn is_good(code: u16) -> bool {
     code == 200 || code / 100 == 12
+}
+
+fn of<'l>(door: &'l Log, device: &str) -> &'l [Passed] {
+    door.get(device).map_or(&[], Vec::as_slice)
 }
 
 /// An operation that a device ran.
@@ -200,10 +218,10 @@ fn ended_before(log: &[(Timestamp, Event)], run: &Run<'_>, at: Timestamp) -> boo
 }
 
 /// All that is known of a device, in the order of its times.
-fn story(device: &str, watch: &Watch, door: &Door) -> String {
+fn story(device: &str, watch: &Watch, door: &Log) -> String {
     let mut lines: Vec<(Timestamp, String)> =
         watch.of(device).into_iter().map(|(at, event)| (at, format!("{event:?}"))).collect();
-    lines.extend(door.of(device).into_iter().map(|passed| (passed.at, format!("at the door: {:?}", passed.what))));
+    lines.extend(of(door, device).iter().map(|passed| (passed.at, format!("at the door: {:?}", passed.what))));
     lines.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = lines.into_iter().map(|(at, line)| format!("    {at} {line}\n")).collect();
     format!("  {device}:\n{}", lines.concat())

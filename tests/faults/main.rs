@@ -22,6 +22,8 @@ mod parts;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod replica;
 #[cfg(test)]
 mod rounds;

@@ -43,7 +43,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, event: Value) {
+    pub(crate) fn take(&mut self, event: Value) {
         let id = event["id"].as_str().unwrap_or_default().to_owned();
         if let Some(told) = self.places.get(&id).and_then(|place| self.events.get_mut(*place)) {
             told.times += 1;

@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) devices: Vec<String>,
     /// The operations of which a device runs one for it; none: it only writes or reads.
     pub(crate) runs: &'static [Operation],
+    /// The device fails nothing of its own accord.
+    pub(crate) honest: bool,
     /// By HTTP and not by the broker.
     pub(crate) by_http: bool,
     /// Handed in once more, unchanged.
@@ -145,6 +147,9 @@ const WAYS: &[(&str, &str)] = &[
     ("lossy", "faults = { loss = 0.1 }"),
 ];
 
+/// Those that fail of their own accord, or leave it open.
+const DISHONEST: &[&str] = &["fails", "fails-once", "refuses-once", "traceless"];
+
 /// What is asked for: operations that a device runs for it, what it has before, and the request.
 type Task = (&'static [Operation], &'static str, fn() -> Value);
 
@@ -238,20 +243,21 @@ impl Round {
         )
         .unwrap();
         let devices: Vec<String> = (1..=count).map(|n| format!("{id}-{n}")).collect();
-        self.request(&id, "main", devices.clone(), runs, ask(), chance);
+        let honest = !DISHONEST.contains(&way);
+        self.request((&id, "main"), devices.clone(), runs, ask(), honest, chance);
         if chance.percent(40) {
             let beside = chance.pick(BESIDE);
-            self.request(&id, "beside", devices, &[], beside(), chance);
+            self.request((&id, "beside"), devices, &[], beside(), honest, chance);
         }
     }
 
     fn request(
         &mut self,
-        group: &str,
-        what: &str,
+        (group, what): (&str, &str),
         devices: Vec<String>,
         runs: &'static [Operation],
         mut body: Value,
+        honest: bool,
         chance: &mut Chance,
     ) {
         let id = format!("{group}-{what}");
@@ -267,6 +273,7 @@ impl Round {
             body,
             devices,
             runs,
+            honest,
             by_http: chance.percent(25),
             twice: chance.percent(25),
             cancelled: chance.percent(8).then(|| chance.millis(0, 4000)),

@@ -27,6 +27,7 @@ use super::{
     outside::Outside,
     parts::Parts,
     plan::{self, Request, Round},
+    proof,
     replica::{Common, REPLICAS, Replica},
     tables,
     watch::Watch,
@@ -61,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("faults: no database and no broker; start tests/faults/run, which starts them");
         return ExitCode::from(2);
     };
+    proof::judge_is_strict();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let held = runtime.block_on(run(&options, parts));
     runtime.shutdown_background();
@@ -145,18 +147,27 @@ async fn play(stage: &Stage, outside: &Outside, round: &Round, seed: u64) -> Ver
     // Reports that come late may still change what is told, and devices may still be busy with what was cancelled.
     let _ = timeout(Duration::from_secs(20), fleet.idle()).await;
     let left = tables::leftovers(&stage.parts.database).await;
-    let mut verdict = {
-        let mut heard = outside.heard.lock().unwrap();
-        let mut verdict = judge(round, &heard, &watch, &stage.door);
-        verdict.violations.append(&mut heard.contradictions);
-        verdict
-    };
+    let mut verdict = judged(stage, outside, round, &watch).await;
+    verdict.violations.append(&mut outside.heard.lock().unwrap().contradictions);
     verdict.violations.extend(left);
     for replica in stage.replicas.iter().filter(|replica| replica.has_ended()) {
         verdict.violations.push(format!("the replica at {} is not there any more", replica.admin));
     }
     fleet.shutdown().await;
     verdict
+}
+
+/// Judges a round, once the last of its events, which the broker has, may have come.
+async fn judged(stage: &Stage, outside: &Outside, round: &Round, watch: &Watch) -> Verdict {
+    let look = || judge(round, &outside.heard.lock().unwrap(), watch, &stage.door.log());
+    for _ in 0..20 {
+        let verdict = look();
+        if verdict.violations.is_empty() {
+            return verdict;
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    look()
 }
 
 async fn devices(stage: &Stage, round: &Round, watch: Arc<Watch>, seed: u64) -> Fleet {

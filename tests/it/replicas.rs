@@ -3,6 +3,7 @@
 
 mod drain;
 mod driver;
+mod leases;
 
 use scomo::sim::Operation;
 use serde_json::{Value, json};

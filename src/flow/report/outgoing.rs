@@ -5,11 +5,12 @@
 //! those behind it, and nobody else's. A connection that breaks leaves in the outbox what was not confirmed; it is told again,
 //! under the same id.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, mem, time::Duration};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{PAUSE, POLL, Relay};
 use crate::{
@@ -39,11 +40,25 @@ const SHARES: u32 = 16;
 const EACH: u32 = 100;
 /// How long what is being told may go on when the service stops.
 const GRACE: Duration = Duration::from_secs(5);
+/// The same when the link is given up.
+const LAST: Duration = Duration::from_secs(1);
 /// Dead letters that are copied at once: their bodies are in memory.
 const COPIES: u32 = 20;
 /// The first pause of an event that the broker does not take, and the longest.
 const HELD: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(10);
+
+/// Shards that could not be given back: the database did not answer.
+type Owed = Mutex<Vec<Shards>>;
+
+/// What the workers of a link share.
+#[derive(Clone, Copy)]
+struct Desk<'l> {
+    link: &'l Link<'l>,
+    /// One of them has failed: the link is given up.
+    broken: &'l CancellationToken,
+    owed: &'l Owed,
+}
 
 /// Why a link is given up.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +71,9 @@ enum Trouble {
 
 impl Relay {
     pub(super) async fn tell_broker(&self, amqp: &Amqp) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, owed) = (Backoff::default(), Owed::default());
         while !self.stop.is_cancelled() {
-            let told = self.with_link(amqp, &mut backoff).await;
+            let told = self.with_link(amqp, &mut backoff, &owed).await;
             let Err(error) = told else { return };
             let pause = backoff.pause((self.mint)().as_mut());
             self.metrics.events_relayed("failed", 1);
@@ -70,25 +85,30 @@ impl Relay {
         }
     }
 
-    /// Works until the service stops or the connection is lost.
-    async fn with_link(&self, amqp: &Amqp, backoff: &mut Backoff) -> Result<(), amqp::Error> {
+    /// Works until the service stops or the connection is lost. One that fails ends all, and each gives back what it has leased.
+    async fn with_link(&self, amqp: &Amqp, backoff: &mut Backoff, owed: &Owed) -> Result<(), amqp::Error> {
         let link = amqp.connect("events").await?;
         tracing::info!("Connected to the broker: events are told");
         backoff.reset();
-        let workers = try_join_all((0..WORKERS).map(|_| self.work(&link)));
-        let (_, ()) = tokio::try_join!(workers, self.copy(amqp, &link))?;
+        let broken = CancellationToken::new();
+        let desk = Desk { link: &link, broken: &broken, owed };
+        let ending = async |worked: Result<(), amqp::Error>| worked.inspect_err(|_| broken.cancel());
+        let workers = join_all((0..WORKERS).map(|_| async { ending(self.work(desk).await).await }));
+        let copying = async { ending(self.copy(amqp, desk).await).await };
+        let (worked, copied) = tokio::join!(workers, copying);
+        worked.into_iter().chain([copied]).collect::<Result<(), _>>()?;
         link.close().await;
         Ok(())
     }
 
     /// One worker: leases shards, works them off, gives them back.
-    async fn work(&self, link: &Link<'_>) -> Result<(), amqp::Error> {
-        let mut outlet = link.outlet().await?;
-        while !self.stop.is_cancelled() {
-            if !self.may_publish(link).await? {
+    async fn work(&self, desk: Desk<'_>) -> Result<(), amqp::Error> {
+        let mut outlet = desk.link.outlet().await?;
+        while !self.is_over(desk) {
+            if !self.may_publish(desk).await? {
                 return Ok(());
             }
-            match self.lease_and_tell(&mut outlet).await {
+            match self.lease_and_tell(&mut outlet, desk).await {
                 Ok(true) => {}
                 Ok(false) => self.rest(POLL).await,
                 Err(Trouble::Broker(error)) => return Err(error),
@@ -101,20 +121,26 @@ impl Relay {
         Ok(())
     }
 
-    /// Waits while the broker takes nothing. `false`: the service stops.
-    async fn may_publish(&self, link: &Link<'_>) -> Result<bool, amqp::Error> {
-        self.metrics.bus_blocked(link.state() == amqp::State::Blocked);
+    fn is_over(&self, desk: Desk<'_>) -> bool {
+        self.stop.is_cancelled() || desk.broken.is_cancelled()
+    }
+
+    /// Waits while the broker takes nothing. `false`: the service stops, or the link is given up.
+    async fn may_publish(&self, desk: Desk<'_>) -> Result<bool, amqp::Error> {
+        self.metrics.bus_blocked(desk.link.state() == amqp::State::Blocked);
         tokio::select! {
-            writable = link.writable() => {
+            writable = desk.link.writable() => {
                 self.metrics.bus_blocked(false);
-                if writable { Ok(true) } else { Err(link.gone()) }
+                if writable { Ok(true) } else { Err(desk.link.gone()) }
             }
             () = self.stop.cancelled() => Ok(false),
+            () = desk.broken.cancelled() => Ok(false),
         }
     }
 
     /// Says whether there was anything to tell.
-    async fn lease_and_tell(&self, outlet: &mut Outlet<'_>) -> Result<bool, Trouble> {
+    async fn lease_and_tell(&self, outlet: &mut Outlet<'_>, desk: Desk<'_>) -> Result<bool, Trouble> {
+        self.give_back(None, desk.owed).await?;
         if !self.clock.is_sound() || !self.store.outbox_waits().await? {
             return Ok(false);
         }
@@ -125,16 +151,38 @@ impl Relay {
         let told = tokio::select! {
             told = self.work_off(outlet, &shards) => told,
             // The broker is silent. What it has of the events is told again by another, under the same ids.
-            () = self.overdue() => Ok(true),
+            () = self.overdue(desk) => Ok(true),
         };
-        self.store.release_shards(shards).await?;
-        told
+        let given = self.give_back(Some(shards), desk.owed).await;
+        told.and_then(|any| given.map(|()| any))
     }
 
-    /// Waits until the service stops and has waited long enough for the broker.
-    async fn overdue(&self) {
-        self.stop.cancelled().await;
-        sleep(GRACE).await;
+    /// Gives shards back, and before them what could not be given back earlier: nobody is to wait for their lease to run out.
+    async fn give_back(&self, shards: Option<Shards>, owed: &Owed) -> Result<(), Trouble> {
+        let mut all = mem::take(&mut *owed.lock().await);
+        all.extend(shards);
+        while let Some(next) = all.pop() {
+            if let Err(error) = self.store.release_shards(next.clone()).await {
+                all.push(next);
+                owed.lock().await.append(&mut all);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the service stops, or the link is given up, and the broker had time to confirm what is on its way.
+    async fn overdue(&self, desk: Desk<'_>) {
+        tokio::select! {
+            () = async {
+                self.stop.cancelled().await;
+                sleep(GRACE).await;
+            } => {}
+            () = async {
+                desk.broken.cancelled().await;
+                sleep(LAST).await;
+            } => {}
+        }
     }
 
     async fn work_off(&self, outlet: &mut Outlet<'_>, shards: &Shards) -> Result<bool, Trouble> {
@@ -208,13 +256,13 @@ impl Relay {
 
     /// Copies dead letters to the dead queue.
     #[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]
-    async fn copy(&self, amqp: &Amqp, link: &Link<'_>) -> Result<(), amqp::Error> {
-        let mut outlet = link.outlet().await?;
-        while !self.stop.is_cancelled() {
-            if !self.may_publish(link).await? {
+    async fn copy(&self, amqp: &Amqp, desk: Desk<'_>) -> Result<(), amqp::Error> {
+        let mut outlet = desk.link.outlet().await?;
+        while !self.is_over(desk) {
+            if !self.may_publish(desk).await? {
                 return Ok(());
             }
-            let pause = match self.copy_some(amqp, &mut outlet).await {
+            let pause = match self.copy_some(amqp, &mut outlet, desk.owed).await {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => POLL,
                 Err(Trouble::Broker(error)) => return Err(error),
@@ -226,20 +274,21 @@ impl Relay {
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.stop.cancelled() => {}
+                () = desk.broken.cancelled() => {}
             }
         }
         Ok(())
     }
 
     /// Says whether there may be more.
-    async fn copy_some(&self, amqp: &Amqp, outlet: &mut Outlet<'_>) -> Result<bool, Trouble> {
+    async fn copy_some(&self, amqp: &Amqp, outlet: &mut Outlet<'_>, owed: &Owed) -> Result<bool, Trouble> {
         if self.store.uncopied_dead_letters(1).await?.is_empty() {
             return Ok(false);
         }
         let Some(lease) = self.store.lease_copies(self.hold).await? else { return Ok(false) };
         let copied = self.copy_leased(&amqp.settings().dead_queue, outlet).await;
-        self.store.release_shards(lease).await?;
-        copied
+        let given = self.give_back(Some(lease), owed).await;
+        copied.and_then(|more| given.map(|()| more))
     }
 
     async fn copy_leased(&self, queue: &str, outlet: &mut Outlet<'_>) -> Result<bool, Trouble> {

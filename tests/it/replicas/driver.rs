@@ -20,7 +20,11 @@ use scomo::{
     },
     model::clock::{Clock, Mint as _, Timestamp},
 };
-use tokio::{sync::Notify, task::JoinHandle};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -135,4 +139,55 @@ on_each_database! {
         let millisecond = Duration::from_millis(1);
         assert!(told.after(millisecond) >= before && told <= after.after(millisecond), "{before} {told} {after}");
     }
+}
+
+/// An errand whose first run finds the database taken away.
+struct Unlucky {
+    store: Store,
+    file: String,
+    away: Mutex<Option<SqliteConnection>>,
+    failed: Notify,
+}
+
+impl Errand for Unlucky {
+    fn names(&self) -> &'static [&'static str] {
+        NAMES
+    }
+
+    async fn run(&self, due: Leased) -> Result<(), Failure> {
+        if due.attempts == 1 {
+            let mut other = SqliteConnection::connect(&self.file).await.unwrap();
+            other.execute("BEGIN IMMEDIATE").await.unwrap();
+            *self.away.lock().await = Some(other);
+            self.failed.notify_one();
+        }
+        let _ = self.store.done(&due.lease).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_given_back_as_soon_as_the_database_is_there_again() {
+    let mut db = Database::sqlite();
+    db.settings.acquire_timeout = Duration::from_millis(50);
+    let store = db.open().await;
+    plan(&store, db.clock.now()).await;
+    let (file, away) = (db.settings.url.clone(), Mutex::default());
+    let errand = Arc::new(Unlucky { store: store.clone(), file, away, failed: Notify::new() });
+    let (stop, driving) = drive(&store, Arc::<SetClock>::clone(&db.clock), Arc::clone(&errand));
+    errand.failed.notified().await;
+    // The one connection that writes is given to who asks first: by then the lease was to be given back, and could not be.
+    for _ in 0..4 {
+        assert!(store.can_write().await.is_err());
+    }
+    errand.away.lock().await.take().unwrap().execute("ROLLBACK").await.unwrap();
+    crate::support::watch::until("the work to be done", async || {
+        db.clock.forward(Duration::from_millis(100));
+        let left: Vec<(i64,)> = db.rows("SELECT COUNT(*) FROM due").await;
+        (left == [(0,)]).then_some(())
+    })
+    .await;
+    assert!(db.clock.now() < Timestamp::parse("2026-11-20T12:50:00Z").unwrap(), "long before the lease runs out");
+    stop.cancel();
+    driving.await.unwrap();
 }
