@@ -11,6 +11,8 @@ mod cli;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod fanout;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod house;

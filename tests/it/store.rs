@@ -12,4 +12,4 @@ pub(crate) mod rows;
 mod scene;
 mod schema;
 mod secrets;
-mod targets;
+pub(crate) mod targets;
