@@ -181,7 +181,7 @@ impl Intake {
         let (list, targets) = match &accepted.request.targets {
             Targets::Devices(devices) if devices.len() <= AT_ONCE.min(*room) => {
                 *room -= devices.len();
-                return self.at_once(accepted, now, mint).await.map(Ok);
+                return self.at_once(&accepted, now, mint).await.map(Ok);
             }
             Targets::Devices(devices) => (None, u64::try_from(devices.len()).ok()),
             Targets::List(name) => {
@@ -191,34 +191,34 @@ impl Intake {
             }
             Targets::Filter(_) => (None, None),
         };
-        self.later(accepted, list, targets, now, mint).map(Ok)
+        self.later(&accepted, list, targets, now, mint).map(Ok)
     }
 
     /// A request whose jobs are stored with it.
-    async fn at_once(&self, accepted: Accepted, now: Timestamp, mint: &mut dyn Mint) -> Result<Ready, Trouble> {
+    async fn at_once(&self, accepted: &Accepted, now: Timestamp, mint: &mut dyn Mint) -> Result<Ready, Trouble> {
         let devices = accepted.request.targets.named();
         let norms: Vec<String> = devices.iter().map(DeviceId::normalised).collect();
         let known = self.store.known_devices(&accepted.tenant, &norms).await?;
         let known = known.into_iter().map(|row| (row.device_norm, row.key)).collect();
-        let new = fan_out(&accepted, devices, &known, &self.policy, now, mint);
-        let (row, task) = (begin::request_row(&accepted, u32::try_from(new.len()).ok())?, self.task(&accepted.request));
+        let new = fan_out(accepted, devices, &known, &self.policy, now, mint);
+        let (row, task) = (begin::request_row(accepted, u32::try_from(new.len()).ok())?, self.task(&accepted.request));
         let jobs = begin::jobs(new, &task, (&row, &accepted.request), now, mint)?;
         let over = jobs.iter().all(|job| job.row.finished_at.is_some());
         let mut writes = vec![Write::JobsInsert(jobs)];
         writes.extend(over.then(|| begin::look(row.key, now)));
-        ready(row, &accepted, writes, now, mint)
+        ready(row, accepted, writes, now, mint)
     }
 
     /// A request whose jobs are made by errand ([`FanOut`]).
     fn later(
         &self,
-        accepted: Accepted,
+        accepted: &Accepted,
         list: Option<ListKey>,
         targets: Option<u64>,
         now: Timestamp,
         mint: &mut dyn Mint,
     ) -> Result<Ready, Trouble> {
-        let row = begin::request_row(&accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
+        let row = begin::request_row(accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
         let plan = fanout::Plan { task: self.task(&accepted.request), deadline: accepted.deadline };
         let fan_out = FanOutRow {
             request: row.key,
@@ -235,7 +235,7 @@ impl Intake {
             ended: None,
         };
         let writes = vec![Write::FanOutInsert(fan_out), begin::go_on(row.key, now)];
-        ready(row, &accepted, writes, now, mint)
+        ready(row, accepted, writes, now, mint)
     }
 
     /// What the jobs of a request are to do, and how.

@@ -89,13 +89,8 @@ impl Completer {
     /// Looks at the requests of jobs that have ended, many at a time, until `stop`.
     pub async fn gather(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let full = match self.gather_some().await {
-                Ok(found) => found == usize::try_from(GATHERED).unwrap_or(usize::MAX),
-                Err(failure) => {
-                    tracing::warn!(error = chain(&failure), "Requests were not looked at, and are once more");
-                    false
-                }
-            };
+            let found = self.gather_some().await.unwrap_or_else(|failure| not_looked_at(&failure));
+            let full = found == usize::try_from(GATHERED).unwrap_or(usize::MAX);
             tokio::select! {
                 () = sleep(if full { Duration::ZERO } else { GATHER }) => {}
                 () = stop.cancelled() => {}
@@ -156,6 +151,11 @@ impl Completer {
         self.told.poke();
         Ok(true)
     }
+}
+
+fn not_looked_at(failure: &Failure) -> usize {
+    tracing::warn!(error = chain(failure), "Requests of jobs that have ended are looked at again later");
+    0
 }
 
 fn completed(row: &RequestRow, counts: &[JobCount], fan_out: Option<&FanOutRow>) -> RequestCompleted {

@@ -93,9 +93,8 @@ fn main() -> Result<()> {
 async fn measure(database: &str, devices: usize) -> Result<()> {
     let mut bench = Bench::set(database, devices).await?;
     bench.register().await?;
-    let uploaded = bench.upload("warm-up", STRETCH).await?;
+    bench.upload("warm-up", STRETCH).await?;
     bench.spread("warm-up", "warm-up").await?;
-    drop(uploaded);
     let upload = bench.upload("fleet", devices).await?;
     fs::write("/proc/self/clear_refs", "5").context("the peak of the memory cannot be reset")?;
     let first = bench.spread("first", "fleet").await?;
@@ -172,7 +171,7 @@ impl Bench {
 
     /// Uploads a list of the first devices, and says how many seconds that took.
     async fn upload(&self, name: &str, devices: usize) -> Result<f64> {
-        let lines: String = (0..devices).map(|n| format!("\"{}\"\n", named(n))).collect();
+        let lines = (0..devices).map(|n| format!("\"{}\"\n", named(n))).collect::<Vec<_>>().concat();
         let url = format!("http://{}/api/v1/target-lists?name={name}", self.app.admin);
         let began = SystemClock.now();
         let call = self.http.post(url).header("content-type", "application/x-ndjson").body(lines);

@@ -13,7 +13,7 @@ async fn upload(service: &Service, name: &str, lines: &str) -> Answer {
 }
 
 fn numbered(devices: std::ops::Range<u32>) -> String {
-    devices.map(|n| format!("\"IMEI:35{n:013}\"\n")).collect()
+    devices.map(|n| format!("\"IMEI:35{n:013}\"\n")).collect::<Vec<_>>().concat()
 }
 
 /// A request for these targets, whose devices are waited for.

@@ -70,7 +70,7 @@ struct FanOut {
 }
 
 impl FanOut {
-    fn of(row: FanOutRow) -> Self {
+    fn of(row: &FanOutRow) -> Self {
         let state = match (row.ended, row.not_started) {
             (None, _) => "running",
             (Some(_), None) => "done",
@@ -173,7 +173,7 @@ async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
         state: if row.completed.is_some() { "completed" } else { "accepted" },
         jobs: row.jobs_total,
         counts: counts.into_iter().map(|count| (count.state, count.count)).collect(),
-        fan_out: api.store.fan_out(row.key).await?.map(FanOut::of),
+        fan_out: api.store.fan_out(row.key).await?.as_ref().map(FanOut::of),
     })
 }
 
