@@ -122,8 +122,8 @@ impl Completer {
 
     /// Ends a request whose jobs are all made and have all ended, and says whether that was so.
     async fn complete(&self, key: RequestKey, lease: Option<&Lease>) -> Result<bool, Failure> {
-        let live: Vec<&str> = StateName::all().filter(|state| !state.is_terminal()).map(StateName::as_str).collect();
-        if self.store.any_job_in(key, &live).await? {
+        let ended = |state: &String| state.parse().is_ok_and(|state: StateName| state.is_terminal());
+        if !self.store.job_states(key).await?.iter().all(ended) {
             return Ok(false);
         }
         let Some(row) = self.store.request(key).await?.filter(|row| row.completed.is_none()) else { return Ok(false) };

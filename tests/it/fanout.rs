@@ -3,7 +3,7 @@
 
 mod stage;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use scomo::{
     infra::store::{
@@ -37,7 +37,7 @@ on_each_database! {
         // One that dies between its reading and its commit has left nothing, and holds the lease.
         let lost = stage.lease().await;
         assert_eq!(stage.work_off(9).await, 0, "the lease is another's");
-        stage.db.clock.forward(std::time::Duration::from_mins(2));
+        stage.db.clock.forward(Duration::from_mins(2));
         assert_eq!(stage.work_off(1).await, 1);
         stage.run_with(lost).await.unwrap_err();
         stage.restart().await;
@@ -62,7 +62,7 @@ on_each_database! {
         let lease = stage.lease().await; // one is at work on the next
         assert_eq!(stage.cancel("r").await, 1000);
         stage.run_with(lease).await.unwrap();
-        stage.db.clock.forward(std::time::Duration::from_mins(9));
+        stage.db.clock.forward(Duration::from_mins(9));
         stage.work_off(99).await;
         let spread = stage.spread("r").await;
         assert_eq!((spread.made, spread.not_started), (1000, Some(1500)));
@@ -155,9 +155,9 @@ on_each_database! {
         stage.list("small", 500).await;
         stage.ask("large", json!({ "list": "large" }), json!({ "if_unknown_device": "wait" })).await;
         assert_eq!(stage.work_off(1).await, 1);
-        stage.db.clock.forward(std::time::Duration::from_secs(1));
+        stage.db.clock.forward(Duration::from_secs(1));
         stage.ask("small", json!({ "list": "small" }), json!({ "if_unknown_device": "wait" })).await;
-        stage.db.clock.forward(std::time::Duration::from_secs(1));
+        stage.db.clock.forward(Duration::from_secs(1));
         assert_eq!(stage.work_off(1).await, 1);
         assert_eq!(stage.work_off(1).await, 1);
         let made = [stage.spread("large").await.made, stage.spread("small").await.made];
@@ -172,7 +172,7 @@ on_each_database! {
         assert_eq!(stage.work_off(1).await, 1);
         assert_eq!((stage.spread("r").await.made, stage.work_off(1).await), (0, 0), "it rests");
         assert!(stage.pressure.measure(0, 10));
-        stage.db.clock.forward(std::time::Duration::from_secs(2));
+        stage.db.clock.forward(Duration::from_secs(2));
         assert_eq!(stage.work_off(1).await, 1);
         assert_eq!(stage.spread("r").await.made, 200);
         let completed = stage.completed().await;
@@ -186,7 +186,7 @@ on_each_database! {
         stage.work_off(99).await;
         stage.begin_cancel("r").await;
         assert_eq!(stage.jobs("r").await.values().filter(|states| *states == &["cancelled"]).count(), 0);
-        stage.db.clock.forward(std::time::Duration::from_mins(3));
+        stage.db.clock.forward(Duration::from_mins(3));
         assert_eq!(stage.work_off(99).await, 1);
         assert!(stage.jobs("r").await.values().all(|states| states == &["cancelled"]));
         assert_eq!(stage.completed().await.len(), 1);
@@ -201,7 +201,7 @@ on_each_database! {
             assert_eq!(completed, usize::from(left == 0), "{name}");
         }
         for _ in 0..3 {
-            stage.db.clock.forward(std::time::Duration::from_mins(2));
+            stage.db.clock.forward(Duration::from_mins(2));
             assert_eq!(stage.completed().await.len(), 1);
         }
     }
@@ -221,7 +221,7 @@ async fn jobs_of_a_request_that_end_at_the_same_time_do_not_wait_for_each_other(
     held.until_waiting().await;
     // Of another replica, so that the two do not share a transaction.
     let quick = stage.of_another_replica("r", "quick").await;
-    tokio::time::timeout(std::time::Duration::from_secs(60), quick).await.expect("it waits for the other");
+    tokio::time::timeout(Duration::from_mins(1), quick).await.expect("it waits for the other");
     assert!(stage.completed().await.is_empty(), "one has not ended yet");
     held.let_go().await;
     slow.await.unwrap();

@@ -231,7 +231,7 @@ impl FanOut {
     /// Goes on with a cancel that broke off.
     async fn cancel(&self, row: Option<RequestRow>, due: Leased) -> Result<(), Failure> {
         if let Some(row) = row.filter(|row| row.completed.is_none())
-            && let Err(unmoved) = self.hand.cancel_jobs(&row.tenant, row.key, "the request's sender").await
+            && let Err(unmoved) = self.hand.cancel_jobs(row.key, "the request's sender").await
         {
             tracing::warn!(request.id = %row.request_id, error = chain(&unmoved), "A cancel is not at its end");
             return Ok(()); // and comes again when the lease runs out

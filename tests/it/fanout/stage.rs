@@ -134,10 +134,9 @@ impl Stage {
         let mut body = json!({ "request_id": id, "kind": "inventory", "targets": targets });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let incoming = Incoming { tenant: Tenant::default(), caller: source(), body: body.to_string().into_bytes() };
-        match intake.take(vec![incoming]).await.remove(0) {
-            Verdict::Accepted(receipt) => receipt,
-            other => panic!("{other:?}"),
-        }
+        let verdict = intake.take(vec![incoming]).await.remove(0);
+        let Verdict::Accepted(receipt) = verdict else { panic!("{verdict:?}") };
+        receipt
     }
 
     async fn leases(&self, limit: u32) -> Vec<Leased> {
@@ -193,7 +192,7 @@ impl Stage {
     }
 
     pub(super) async fn cancel(&self, id: &str) -> u64 {
-        self.hand().cancel_request(&Tenant::default(), self.request(id).await.key, "a test").await.unwrap()
+        self.hand().cancel_request(self.request(id).await.key, "a test").await.unwrap()
     }
 
     /// Does of a cancel what its first commit does, as a process that dies behind it.

@@ -164,7 +164,7 @@ impl Plan {
             .as_ref()
             .map(|(_, listener)| Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
         let server_id = settings.device.server_id.clone();
-        let server = Arc::new(Server::start(settings).await);
+        let server = Arc::new(Box::pin(Server::start(settings)).await);
         let gate = door.map(|(mode, listener)| Gate::open(mode, listener, Arc::clone(&server)));
         let entry = gate.as_ref().map_or_else(|| server.device(), |gate| gate.address);
         let profiles = if devices.is_empty() { Vec::new() } else { Profile::parse(&devices).unwrap() };

@@ -152,7 +152,7 @@ pub(super) async fn cancel(
     Path((source, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, Refusal> {
     let row = find(&api, &caller, &source, &id).await?;
-    let cancelled = api.hand.cancel_request(&caller.tenant, row.key, &caller.name).await?;
+    let cancelled = api.hand.cancel_request(row.key, &caller.name).await?;
     let row = find(&api, &caller, &source, &id).await?;
     Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
 }
