@@ -240,7 +240,7 @@ impl Intake {
             }
             Targets::Filter(_) => (None, None),
         };
-        self.later(accepted, list, targets, now, mint).map(Ok)
+        self.later(&accepted, list, targets, now, mint).map(Ok)
     }
 
     /// A request whose jobs are stored with it.
@@ -264,13 +264,13 @@ impl Intake {
     /// A request whose jobs are made by errand ([`FanOut`]).
     fn later(
         &self,
-        accepted: Accepted,
+        accepted: &Accepted,
         list: Option<ListKey>,
         targets: Option<u64>,
         now: Timestamp,
         mint: &mut dyn Mint,
     ) -> Result<Ready, Trouble> {
-        let row = begin::request_row(&accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
+        let row = begin::request_row(accepted, targets.and_then(|targets| u32::try_from(targets).ok()))?;
         let plan = fanout::Plan { task: self.task(&accepted.request), deadline: accepted.deadline };
         let fan_out = FanOutRow {
             request: row.key,
@@ -287,7 +287,7 @@ impl Intake {
             ended: None,
         };
         let writes = vec![Write::FanOutInsert(fan_out), begin::go_on(row.key, now)];
-        ready(row, &accepted, writes, now, mint)
+        ready(row, accepted, writes, now, mint)
     }
 
     /// What the jobs of a request are to do, and how.

@@ -95,13 +95,8 @@ impl Completer {
     /// Looks at the requests of jobs that have ended, many at a time, until `stop`.
     pub async fn gather(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let full = match self.gather_some().await {
-                Ok(found) => found == usize::try_from(GATHERED).unwrap_or(usize::MAX),
-                Err(failure) => {
-                    tracing::warn!(error = chain(&failure), "Requests were not looked at, and are once more");
-                    false
-                }
-            };
+            let found = self.gather_some().await.unwrap_or_else(|failure| not_looked_at(&failure));
+            let full = found == usize::try_from(GATHERED).unwrap_or(usize::MAX);
             tokio::select! {
                 () = sleep(if full { Duration::ZERO } else { GATHER }) => {}
                 () = stop.cancelled() => {}
@@ -133,8 +128,8 @@ impl Completer {
 
     /// Ends a request whose jobs are all made and have all ended, and says whether that was so.
     async fn complete(&self, key: RequestKey, lease: Option<&Lease>) -> Result<bool, Failure> {
-        let live: Vec<&str> = StateName::all().filter(|state| !state.is_terminal()).map(StateName::as_str).collect();
-        if self.store.any_job_in(key, &live).await? {
+        let ended = |state: &String| state.parse().is_ok_and(|state: StateName| state.is_terminal());
+        if !self.store.job_states(key).await?.iter().all(ended) {
             return Ok(false);
         }
         let Some(row) = self.store.request(key).await?.filter(|row| row.completed.is_none()) else { return Ok(false) };
@@ -162,6 +157,11 @@ impl Completer {
         self.told.poke();
         Ok(true)
     }
+}
+
+fn not_looked_at(failure: &Failure) -> usize {
+    tracing::warn!(error = chain(failure), "Requests of jobs that have ended are looked at again later");
+    0
 }
 
 fn completed(row: &RequestRow, counts: &[JobCount], fan_out: Option<&FanOutRow>) -> RequestCompleted {

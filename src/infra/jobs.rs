@@ -149,11 +149,9 @@ impl Moving {
     /// As [`Moving::writes`].
     pub fn newborn(self, now: Timestamp) -> Result<FreshJob, store::Error> {
         let (row, events, errands) = self.parts(now)?;
-        let planned = |write: Write| match write {
-            Write::DuePut { due, .. } if due.errand == DUE => Some(due),
-            _other => None,
-        };
-        Ok(FreshJob { due: errands.into_iter().find_map(planned), row, events })
+        let planned = |write| if let Write::DuePut { due, .. } = write { Some(due) } else { None };
+        let mut planned = errands.into_iter().filter_map(planned);
+        Ok(FreshJob { due: planned.find(|due| due.errand == DUE), row, events })
     }
 
     /// The row as it shall be, what is told of it, and what follows.

@@ -7,3 +7,4 @@ mod jobs;
 mod packages;
 mod refused;
 mod requests;
+mod targets;

@@ -13,6 +13,8 @@ mod contract;
 #[cfg(test)]
 mod download;
 #[cfg(test)]
+mod fanout;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod house;

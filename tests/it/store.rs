@@ -17,4 +17,4 @@ pub(crate) mod rows;
 mod scene;
 mod schema;
 mod secrets;
-mod targets;
+pub(crate) mod targets;

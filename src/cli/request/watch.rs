@@ -93,6 +93,9 @@ fn verdict(request: &Value, output: Output) -> Result<(), Failure> {
     if bad > 0 {
         return Err(Failure::Work(format!("the request is complete, {bad} of its jobs did not succeed: {counts}")));
     }
+    if let Some(devices) = request.pointer("/fan_out/not_started").and_then(Value::as_u64) {
+        return Err(Failure::Work(format!("the request was cancelled before {devices} devices had a job: {counts}")));
+    }
     if output.json() { Ok(()) } else { output.line(&format!("complete: {counts}")) }
 }
 
@@ -109,6 +112,8 @@ mod tests {
         let failed = verdict(&json!({ "counts": { "succeeded": 2, "declined": 1 } }), output).unwrap_err();
         assert_eq!(failed.code(), 1);
         assert!(failed.explain().contains("declined 1"), "{}", failed.explain());
+        let stopped = json!({ "counts": { "succeeded": 2 }, "fan_out": { "state": "stopped", "not_started": 7 } });
+        assert!(verdict(&stopped, output).unwrap_err().explain().contains("before 7 devices"));
     }
 
     #[test]

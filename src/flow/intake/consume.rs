@@ -275,7 +275,7 @@ impl Consumer {
         match act {
             Act::Cancel => {
                 let by = format!("control {control_id}");
-                let jobs = self.hand.cancel_request(&self.tenant, row.key, &by).await?;
+                let jobs = self.hand.cancel_request(row.key, &by).await?;
                 tracing::info!(request.id = %request_id, control = %control_id, jobs, "Request cancelled from the bus");
             }
         }

@@ -132,10 +132,7 @@ impl FanOut {
         for done in self.store.commit_many(vec![unit]).await {
             done?;
         }
-        tracing::debug!(request.id = %row.request_id, made, last, "A stretch of a request's jobs was made");
-        if last {
-            tracing::info!(request.id = %row.request_id, "All jobs of the request are made");
-        }
+        log(&row, made, last);
         self.due.poke();
         self.again.poke();
         if ended {
@@ -186,9 +183,9 @@ impl FanOut {
                 let place = listed.last().map_or(after.place, |last| last.place);
                 let known =
                     listed.iter().filter_map(|listed| Some((listed.device.normalised(), listed.key?))).collect();
-                let last = is_short(listed.len(), STRETCH);
+                let end = is_short(listed.len(), STRETCH);
                 let devices = listed.into_iter().map(|listed| listed.device).collect();
-                Ok(Found { devices, known, undecided: 0, after: Mark { place, ..*after }, last })
+                Ok(Found { devices, known, undecided: 0, after: Mark { place, ..*after }, last: end })
             }
             // No list was noted with it: a row that this program does not write.
             (Targets::List(_), None) => {
@@ -234,7 +231,7 @@ impl FanOut {
     /// Goes on with a cancel that broke off.
     async fn cancel(&self, row: Option<RequestRow>, due: Leased) -> Result<(), Failure> {
         if let Some(row) = row.filter(|row| row.completed.is_none())
-            && let Err(unmoved) = self.hand.cancel_jobs(&row.tenant, row.key, "the request's sender").await
+            && let Err(unmoved) = self.hand.cancel_jobs(row.key, "the request's sender").await
         {
             tracing::warn!(request.id = %row.request_id, error = chain(&unmoved), "A cancel is not at its end");
             return Ok(()); // and comes again when the lease runs out
@@ -273,6 +270,14 @@ fn look_at(rule: &Rule, rows: Vec<FactsRow>, begin: Mark, clock: &dyn Clock) -> 
         }
     }
     Ok((found, true))
+}
+
+#[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]
+fn log(row: &RequestRow, made: usize, last: bool) {
+    tracing::debug!(request.id = %row.request_id, made, "A stretch of a request's jobs was made");
+    if last {
+        tracing::info!(request.id = %row.request_id, "All jobs of the request are made");
+    }
 }
 
 /// Whether what was found is all that was left.

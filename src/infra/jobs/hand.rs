@@ -9,15 +9,15 @@ use crate::{
     infra::{
         driver::Poke,
         store::{
-            self, CommitError, Conflict, Cursor, Page, Store, Unit, Write,
+            self, CommitError, Conflict, Page, Store, Unit, Write,
             due::{Again, Due},
-            job::{JobFilter, JobRow},
+            job::JobRow,
         },
     },
-    job::life::{Event, Policy},
+    job::life::{Event, Policy, StateName},
     model::{
         clock::{Clock, Mint},
-        id::{JobId, RequestKey, Tenant},
+        id::{JobId, RequestKey},
     },
 };
 
@@ -124,7 +124,7 @@ impl Hand {
     ///
     /// # Errors
     /// [`Unmoved`]; some may be cancelled then.
-    pub async fn cancel_request(&self, tenant: &Tenant, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
+    pub async fn cancel_request(&self, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
         let large = self.store.fan_out(request).await?.is_some();
         let cancel = Due { errand: CANCEL, subject: request.uuid(), at: self.clock.now().after(BROKEN_OFF) };
         if large {
@@ -133,7 +133,7 @@ impl Hand {
             let stop = stop.with(Write::DuePut { due: cancel.clone(), again: Again::Replace });
             self.store.commit(stop.with(begin::look(request, now))).await?;
         }
-        let cancelled = self.cancel_jobs(tenant, request, by).await?;
+        let cancelled = self.cancel_jobs(request, by).await?;
         if large {
             let done = Unit::new("request.cancelled", &request.to_string());
             self.store.commit(done.with(Write::DueClear { errand: CANCEL, subject: cancel.subject })).await?;
@@ -145,20 +145,17 @@ impl Hand {
     ///
     /// # Errors
     /// [`Unmoved`]; some may be cancelled then.
-    pub async fn cancel_jobs(&self, tenant: &Tenant, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
-        let filter = JobFilter { request: Some(request), ..JobFilter::default() };
-        let mut page = Page::first(Page::MOST);
+    pub async fn cancel_jobs(&self, request: RequestKey, by: &str) -> Result<u64, Unmoved> {
         let mut cancelled = 0;
         loop {
-            let jobs = self.store.jobs(tenant, filter, page).await?;
-            let Some(last) = jobs.last().map(|job| Cursor { at: job.created_at, key: job.id.uuid() }) else {
-                return Ok(cancelled);
-            };
-            let live = jobs.into_iter().filter(|job| job.finished_at.is_none());
-            let stopped = stream::iter(live).map(|job| self.cancel(job, by, "asked to cancel it"));
+            let mut states = self.store.job_states(request).await?;
+            states.retain(|state| state.parse().is_ok_and(|state: StateName| !state.is_terminal()));
+            let Some(state) = states.first() else { return Ok(cancelled) };
+            // Those that are cancelled are not found again.
+            let jobs = self.store.jobs_in(request, state, Page::MOST).await?;
+            let stopped = stream::iter(jobs).map(|job| self.cancel(job, by, "asked to cancel it"));
             let stopped = stopped.buffer_unordered(TOGETHER);
             cancelled += stopped.try_fold(0, async |sum, alive| Ok(sum + u64::from(alive))).await?;
-            page = Page::after(last, Page::MOST);
         }
     }
 }

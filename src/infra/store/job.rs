@@ -159,11 +159,16 @@ impl Store {
 }
 
 impl Store {
-    /// Whether a request has a job in one of these states; quicker than counting them all.
-    pub async fn any_job_in(&self, request: RequestKey, states: &[&str]) -> Result<bool, Error> {
-        let states = serde_json::to_string(states).map_err(|source| Error::Json { what: "states", source })?;
-        let (found,): (bool,) = read!(fetch_one, self.core, job::ANY_IN, (bool,), request.uuid(), states)?;
-        Ok(found)
+    /// The names of the states in which a request has jobs; quicker than counting them.
+    pub async fn job_states(&self, request: RequestKey) -> Result<Vec<String>, Error> {
+        let rows = read!(fetch_all, self.core, job::STATES, (String,), request.uuid())?;
+        Ok(rows.into_iter().map(|(state,)| state).collect())
+    }
+
+    /// At most `limit` jobs of a request that are in a state, in no order.
+    pub async fn jobs_in(&self, request: RequestKey, state: &str, limit: u32) -> Result<Vec<JobRow>, Error> {
+        let rows = read!(fetch_all, self.core, job::SOME_IN, JobRaw, request.uuid(), state, i64::from(limit))?;
+        rows.into_iter().map(JobRaw::row).collect()
     }
 
     /// The requests of these jobs, each once.

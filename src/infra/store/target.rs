@@ -8,7 +8,7 @@ use crate::model::{
     id::{DeviceId, DeviceKey, ListKey, ListName, Tenant},
 };
 
-use super::{Conflict, Error, Page, Store, error::is_unique};
+use super::{Conflict, Error, Page, Store, conn::Conn, error::is_unique};
 
 /// A list that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,20 +162,22 @@ impl Store {
     /// `limit` devices of a dropped list that no fan-out needs, and says how many.
     pub async fn prune_lists(&self, idle: Timestamp, unused: Timestamp, limit: u32) -> Result<u64, Error> {
         let mut tx = self.core.inner.begin().await?;
-        let mut conn = tx.conn();
-        execute!(&mut conn, target::EXPIRE, "open", idle.micros())?;
-        execute!(&mut conn, target::EXPIRE, "ready", unused.micros())?;
-        let dropped = fetch!(fetch_optional, conn, target::DROPPED, (Uuid,))?;
-        let mut gone = 0;
-        if let Some((key,)) = dropped {
-            gone = execute!(&mut conn, target::PRUNE, key, i64::from(limit))?;
-            if gone < u64::from(limit) {
-                execute!(&mut conn, target::FORGET, key)?;
-            }
-        }
+        execute!(&mut tx.conn(), target::EXPIRE, "open", idle.micros())?;
+        execute!(&mut tx.conn(), target::EXPIRE, "ready", unused.micros())?;
+        let gone = clear_one(&mut tx.conn(), limit).await?;
         tx.commit().await.map_err(Error::database("target.prune"))?;
         Ok(gone)
     }
+}
+
+/// Clears away devices of a dropped list, and the list itself behind the last of them.
+async fn clear_one(conn: &mut Conn<'_>, limit: u32) -> Result<u64, Error> {
+    let Some((key,)) = fetch!(fetch_optional, *conn, target::DROPPED, (Uuid,))? else { return Ok(0) };
+    let gone = execute!(conn, target::PRUNE, key, i64::from(limit))?;
+    if gone < u64::from(limit) {
+        execute!(conn, target::FORGET, key)?;
+    }
+    Ok(gone)
 }
 
 impl ListRaw {

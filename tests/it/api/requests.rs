@@ -156,14 +156,17 @@ async fn cancelling_stops_what_has_not_ended_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn the_largest_request_is_taken_whole() {
+async fn the_largest_request_is_answered_at_once_and_taken_whole() {
     let service = Service::with("[limits]\nrequest_timeout = \"2m\"\n").await;
     let devices: Vec<String> = (0..10_000).map(|number| format!("IMEI:35{number:013}")).collect();
     let names: Vec<&str> = devices.iter().map(String::as_str).collect();
     let answer = service.post("/requests", &request("large", &names)).await;
     assert_eq!((answer.status, &answer.body["jobs"]), (202, &json!(10_000)), "{}", answer.text);
-    assert_eq!(answer.body["counts"], json!({ "failed": 10_000 }));
-    let Value::Array(shown) = &service.get("/requests/it/large").await.body["first_jobs"] else { panic!() };
+    assert_eq!(answer.body["fan_out"]["targets"], 10_000, "{}", answer.text);
+    let over = service.until("/requests/it/large", |request| request["state"] == "completed").await;
+    assert_eq!(over["counts"], json!({ "failed": 10_000 }));
+    assert_eq!(over["fan_out"], json!({ "state": "done", "targets": 10_000, "made": 10_000 }));
+    let Value::Array(shown) = &over["first_jobs"] else { panic!() };
     assert_eq!(shown.len(), 100);
     service.stop().await;
 }

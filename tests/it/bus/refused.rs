@@ -77,11 +77,17 @@ async fn hostile_messages_are_refused_and_hold_up_nothing() {
     let Some(mut stage) = Stage::set("hostile_messages_are_refused_and_hold_up_nothing").await else { return };
     let cloud = || BasicProperties::default().with_content_type("application/cloudevents+json".into());
     let deep = "[".repeat(100_000);
+    let devices = |count: u32| (0..count).map(|n| format!("IMEI:35{n:013}")).collect::<Vec<_>>();
+    let many = |count| but(request("many", &[]), &json!({ "targets": { "devices": devices(count) } }));
+    let short: Vec<u32> = (0..100_000).collect();
+    let short = but(request("short", &[]), &json!({ "targets": { "devices": short } }));
     let hostile: Vec<(&str, Vec<u8>, BasicProperties)> = vec![
         ("request", b"".to_vec(), named("empty\u{0}")),
         ("request", b"\xff\xfe\x00".to_vec(), named("bytes")),
         ("request", deep.into_bytes(), named("deep")),
         ("request", vec![b' '; 17 << 20], named("large")),
+        ("request", many(1_000_000).to_string().into_bytes(), named("million")),
+        ("request", short.to_string().into_bytes(), named("short")),
         ("request", b"null".to_vec(), cloud()),
         ("control", b"{}".to_vec(), named("control")),
         ("control", br#"{"control":"pause","request_id":"r","control_id":"c"}"#.to_vec(), named("later")),
@@ -103,6 +109,12 @@ async fn hostile_messages_are_refused_and_hold_up_nothing() {
         ["empty", "bytes", "deep", "large", "control", "later", "nobody"].map(code),
         ["invalid_json", "invalid_json", "invalid_json", "too_large", "invalid_input", "invalid_input", "not_found"]
     );
+    let problem = |id: &str| dead.iter().find(|d| d["message_id"] == id).unwrap()["problem"].clone();
+    for (id, code, faults) in [("million", "too_large", 0), ("short", "invalid_input", 1)] {
+        let problem = problem(id);
+        assert_eq!((&problem["code"], problem["errors"].as_array().map_or(0, Vec::len)), (&json!(code), faults));
+        assert!(problem["detail"].as_str().unwrap().contains("upload a target list"), "{problem:#}");
+    }
     let large = dead.iter().find(|d| d["message_id"] == "large").unwrap();
     assert_eq!(large["size"], 17 << 20);
     let again = format!("/dead/{}/requeue", large["id"].as_str().unwrap());

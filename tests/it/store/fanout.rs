@@ -8,7 +8,7 @@ use scomo::{
         device::DeviceRow,
         due::{Again, Due},
         fanout::{FanOutRow, FreshJob, Mark, Stretch},
-        job::JobFilter,
+        job::{JobFilter, JobRow},
         page::Page,
         request::RequestRow,
     },
@@ -180,7 +180,7 @@ on_each_database! {
         assert!(matches!(store.commit(unknown).await.unwrap_err().conflict(), Some(Conflict::ListGone(_))));
     }
 
-    async fn the_live_jobs_of_a_request_are_seen_and_the_requests_of_jobs_found(db: Database) {
+    async fn the_states_of_a_requests_jobs_are_seen_and_the_requests_of_jobs_found(db: Database) {
         let store = db.open().await;
         let (one, two) = (begun(&store, Some(2)).await, request("two"));
         put(&store, [Write::RequestInsert(two.clone())]).await;
@@ -193,9 +193,14 @@ on_each_database! {
         wanted.sort();
         assert_eq!(found, wanted);
         assert_eq!(store.requests_of(&ids[..2]).await.unwrap(), [one.key]);
-        assert!(store.any_job_in(one.key, &["accepted", "waiting"]).await.unwrap());
-        assert!(!store.any_job_in(one.key, &["accepted", "notified"]).await.unwrap());
-        assert!(!store.any_job_in(request("none").key, &["waiting"]).await.unwrap());
+        let over = JobRow { state: "failed".to_owned(), finished_at: Some(at(9)), ..job(&one, "c") };
+        put(&store, [Write::JobInsert(over.clone())]).await;
+        assert_eq!(store.job_states(one.key).await.unwrap(), ["failed", "waiting"]);
+        assert_eq!(store.job_states(two.key).await.unwrap(), ["waiting"]);
+        assert!(store.job_states(request("none").key).await.unwrap().is_empty());
+        assert_eq!(store.jobs_in(one.key, "failed", 9).await.unwrap(), [over]);
+        assert_eq!(store.jobs_in(one.key, "waiting", 1).await.unwrap().len(), 1);
+        assert_eq!(store.jobs_in(one.key, "waiting", 9).await.unwrap().len(), 2);
     }
 
     async fn leases_of_many_are_ended_at_once_but_for_those_that_were_lost(db: Database) {

@@ -25,7 +25,7 @@ async fn open(store: &Store, name: &str) -> ListKey {
 }
 
 /// A list of these devices that can be used.
-pub(super) async fn ready(store: &Store, name: &str, devices: Range<i64>) -> ListKey {
+pub(crate) async fn ready(store: &Store, name: &str, devices: Range<i64>) -> ListKey {
     let key = open(store, name).await;
     let count = store.add_to_list(key, 0, &names(devices), at(0)).await.unwrap().unwrap();
     store.show_list(key, count, 0, at(0)).await.unwrap().unwrap();

@@ -179,7 +179,7 @@ impl Plan {
             .map(|(_, listener)| Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
         let server_id = settings.device.server_id.clone();
         let replica = settings.clone();
-        let server = Arc::new(Server::start(settings).await);
+        let server = Arc::new(Box::pin(Server::start(settings)).await);
         let mut others = Vec::new();
         for _ in 0..count {
             others.push(App::start(replica.clone()).await.unwrap());

@@ -72,7 +72,7 @@ struct FanOut {
 }
 
 impl FanOut {
-    fn of(row: FanOutRow) -> Self {
+    fn of(row: &FanOutRow) -> Self {
         let state = match (row.ended, row.not_started) {
             (None, _) => "running",
             (Some(_), None) => "done",
@@ -156,7 +156,7 @@ pub(super) async fn cancel(
     Path((source, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, Refusal> {
     let row = find(&api, &caller, &source, &id).await?;
-    let cancelled = api.hand.cancel_request(&caller.tenant, row.key, &caller.name).await?;
+    let cancelled = api.hand.cancel_request(row.key, &caller.name).await?;
     let row = find(&api, &caller, &source, &id).await?;
     Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
 }
@@ -182,7 +182,7 @@ async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
         state: if row.completed.is_some() { "completed" } else { "accepted" },
         jobs: row.jobs_total,
         counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
-        fan_out: api.store.fan_out(row.key).await?.map(FanOut::of),
+        fan_out: api.store.fan_out(row.key).await?.as_ref().map(FanOut::of),
     })
 }
 

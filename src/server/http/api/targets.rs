@@ -10,6 +10,7 @@ use axum::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     contract::problem::{Code, Fault, Problem},
     infra::{
-        store::{self, Conflict, Cursor, target::ListRow},
+        store::{Conflict, Cursor, target::ListRow},
         system::SystemMint,
     },
     model::{
@@ -66,20 +67,6 @@ pub(super) struct View {
     created_at: Timestamp,
     /// When a request used it last.
     used_at: Timestamp,
-}
-
-/// A line: a name, or an object that holds one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Name(String),
-    Object(Named),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Named {
-    device: String,
 }
 
 /// What came in so far, and where it goes.
@@ -188,6 +175,11 @@ fn taken(name: &ListName) -> Refusal {
         .into()
 }
 
+/// Somebody took the list away while it was on its way.
+fn given_up() -> Refusal {
+    Problem::new(Code::InvalidInput, "the upload was given up: nothing came for too long; upload the list anew").into()
+}
+
 impl Upload<'_> {
     /// Reads lines to the end.
     async fn read(&mut self, mut pieces: axum::body::BodyDataStream) -> Result<(), Refusal> {
@@ -211,7 +203,7 @@ impl Upload<'_> {
             rest.advance(1);
             self.take(&line).await?;
         }
-        if rest.len() > MOST_LINE { Err(self.fault(Code::TooLarge, self.long())) } else { Ok(()) }
+        if rest.len() > MOST_LINE { Err(self.too_long()) } else { Ok(()) }
     }
 
     async fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
@@ -221,16 +213,13 @@ impl Upload<'_> {
             return Ok(());
         }
         if line.len() > MOST_LINE {
-            return Err(self.fault(Code::TooLarge, self.long()));
+            return Err(self.too_long());
         }
-        let name = match serde_json::from_slice(line) {
-            Ok(Line::Name(name) | Line::Object(Named { device: name })) => name,
-            Err(_) => {
-                let wanted = "a line is a device id as a JSON string, or {\"device\": id}";
-                return Err(self.fault(Code::InvalidJson, wanted.to_owned()));
-            }
+        let Some(name) = serde_json::from_slice(line).ok().and_then(device_of) else {
+            let wanted = "a line is a device id as a JSON string, or {\"device\": id}";
+            return Err(self.fault(Code::InvalidJson, wanted));
         };
-        let device = DeviceId::parse(&name).map_err(|why| self.fault(Code::InvalidName, why.to_string()))?;
+        let device = DeviceId::parse(&name).map_err(|why| self.fault(Code::InvalidName, &why.to_string()))?;
         self.line += 1;
         self.held.push(device);
         if self.held.len() >= TOGETHER { self.flush().await } else { Ok(()) }
@@ -243,7 +232,7 @@ impl Upload<'_> {
         }
         let place = i64::try_from(self.sent).unwrap_or(i64::MAX);
         let added = self.api.store.add_to_list(self.key, place, &self.held, self.api.now()).await?;
-        self.stored += added.ok_or_else(|| Problem::new(Code::InvalidInput, "the upload was given up"))?;
+        self.stored += added.ok_or_else(given_up)?;
         self.sent += u64::try_from(self.held.len()).unwrap_or(u64::MAX);
         self.held.clear();
         if self.stored > u64::from(self.api.most_listed) {
@@ -260,21 +249,24 @@ impl Upload<'_> {
             return Err(Problem::invalid(vec![fault]).into());
         }
         let shown = self.api.store.show_list(self.key, self.stored, self.sent - self.stored, self.api.now()).await?;
-        shown.map_err(|conflict| match conflict {
-            Conflict::ListExists => taken(name),
-            gone => store::Error::bad_row("target_list", "state", self.key)(gone).into(),
-        })
+        shown.map_err(|conflict| if conflict == Conflict::ListExists { taken(name) } else { given_up() })
     }
 
     /// A refusal of the line behind those that were read; its pointer counts lines from 0, as those of a list.
-    fn fault(&self, code: Code, detail: String) -> Refusal {
+    fn fault(&self, code: Code, detail: &str) -> Refusal {
         let detail = format!("line {}: {detail}", self.line + 1);
         Problem::invalid(vec![Fault::new(format!("/{}", self.line), code, detail)]).into()
     }
 
-    fn long(&self) -> String {
-        format!("has more than {MOST_LINE} bytes")
+    fn too_long(&self) -> Refusal {
+        self.fault(Code::TooLarge, &format!("has more than {MOST_LINE} bytes"))
     }
+}
+
+/// The device of a line: the line is its name, or an object that holds nothing else.
+fn device_of(mut line: Value) -> Option<String> {
+    let inner = line.as_object_mut().filter(|members| members.len() == 1).and_then(|members| members.remove("device"));
+    if let Value::String(name) = inner.unwrap_or(line) { Some(name) } else { None }
 }
 
 impl View {

@@ -49,9 +49,11 @@ SELECT t.key FROM target_list t
 WHERE t.state = 'dropped' AND NOT EXISTS (SELECT 1 FROM fan_out f WHERE f.list_key = t.key AND f.ended_at IS NULL)
 ORDER BY t.used_at LIMIT 1";
 
+/// Between two bounds, the lower of which changes nothing: with one alone the planner would expect a third of the table.
 pub(in crate::infra::store) const PRUNE: &str = "-- target.prune
-DELETE FROM target_list_device WHERE list_key = $1 AND place IN (
-    SELECT place FROM target_list_device WHERE list_key = $1 ORDER BY place LIMIT $2
+DELETE FROM target_list_device
+WHERE list_key = $1 AND place >= (SELECT MIN(place) FROM target_list_device WHERE list_key = $1) AND place <= (
+    SELECT MAX(p.place) FROM (SELECT place FROM target_list_device WHERE list_key = $1 ORDER BY place LIMIT $2) p
 )";
 
 pub(in crate::infra::store) const FORGET: &str = "-- target.forget
