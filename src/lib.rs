@@ -55,6 +55,7 @@ pub mod scomo {
 
 /// What is decided of a job.
 pub mod job {
+    pub mod brake;
     pub mod command;
     pub mod life;
     pub mod plan;
@@ -63,6 +64,7 @@ pub mod job {
     pub mod retry;
     pub mod selection;
     pub mod why;
+    pub mod window;
 }
 
 /// What others see.

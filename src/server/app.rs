@@ -20,7 +20,7 @@ use super::{
     },
 };
 use crate::{
-    contract::{accept::Defaults, class::Classes},
+    contract::class::Classes,
     flow::{
         delivery::Delivery,
         intake::{Consumer, Intake},
@@ -320,7 +320,7 @@ impl Shared {
                 wire: self.settings.device.limits,
                 inventories: self.settings.retention.inventories,
                 policy: self.policy.clone(),
-                defaults: Defaults { deadline: self.settings.job.default_deadline },
+                defaults: self.settings.job.defaults(),
                 tenant: Tenant::default(),
             },
             clock: Arc::clone(&self.clock),
@@ -333,7 +333,7 @@ impl Shared {
         Intake {
             store: self.store.clone(),
             catalogue: self.catalogue.clone(),
-            defaults: Defaults { deadline: self.settings.job.default_deadline },
+            defaults: self.settings.job.defaults(),
             policy: self.policy.clone(),
             clock: Arc::clone(&self.clock),
             mint,

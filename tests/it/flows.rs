@@ -19,6 +19,7 @@ mod refused;
 mod restart;
 mod rows;
 mod vanish;
+mod window;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
-    Request, RetryRule, Work,
+    Request, RetryRule, Schedule, Window, Work,
 };
 use crate::{
     contract::problem::{
@@ -29,6 +29,7 @@ use crate::{
 
 const RETRIES: RangeInclusive<u32> = 0..=100;
 const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const WINDOW: RangeInclusive<u32> = 1..=Window::MOST_MINUTES;
 const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
 const SOURCES: [(&str, FactSource); 2] = [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
 const ACTIONS: [(&str, Action); 3] =
@@ -59,7 +60,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let priority = root.get("priority").map_or(Some(Request::DEFAULT_PRIORITY), |f| f.number(&(0..=9)));
     let work = work(&mut root);
     let devices = root.need("targets").and_then(|f| f.object()).and_then(targets);
-    let deadline = root.get("schedule").and_then(|f| f.object()).and_then(schedule);
+    let schedule = root.get("schedule").map_or(Some((None, Schedule::default())), |f| f.object().and_then(schedule));
     let retry = root.get("retry").map_or_else(|| Some(RetryRule::default()), |f| f.object().and_then(retry));
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
     let if_unknown_device =
@@ -69,6 +70,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let collect = root.get("collect").map(|f| sources(&f, only));
     let collect_max_age = root.get("collect_max_age").map(|f| f.duration(&AGE));
     root.close();
+    let (deadline, schedule) = schedule?;
     Some(Request {
         request_id: request_id?,
         source: source?,
@@ -76,6 +78,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         work: work?,
         devices: devices?,
         deadline,
+        schedule,
         retry: retry?,
         notify: notify?,
         if_unknown_device: if_unknown_device?,
@@ -248,11 +251,33 @@ fn targets(mut targets: Object<'_>) -> Option<Vec<DeviceId>> {
     good.then_some(devices)
 }
 
-fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
-    schedule.later(&["not_before", "window"]);
-    let deadline = schedule.get("deadline").and_then(|f| f.time());
+/// The deadline, and when something may be begun.
+fn schedule(mut schedule: Object<'_>) -> Option<(Option<Timestamp>, Schedule)> {
+    let deadline = schedule.get("deadline").map(|f| f.time());
+    let not_before = schedule.get("not_before").map(|f| f.time());
+    let window = schedule.get("window").map(|f| f.object().and_then(window));
     schedule.close();
-    deadline
+    let deadline = match deadline {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let not_before = match not_before {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let window = match window {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some((deadline, Schedule { not_before, window }))
+}
+
+fn window(mut window: Object<'_>) -> Option<Window> {
+    let cron = window.need("cron").and_then(|f| f.parsed(Code::InvalidCron));
+    let minutes = window.need("minutes").and_then(|f| f.number(&WINDOW));
+    let time_zone = window.need("time_zone").and_then(|f| f.parsed(Code::InvalidTimeZone));
+    window.close();
+    Some(Window { cron: cron?, minutes: minutes?, time_zone: time_zone? })
 }
 
 fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {

@@ -98,6 +98,7 @@ pub(super) async fn why(State(api): State<Api>, caller: Caller, Path(id): Path<S
         held_by: queue.iter().find(|job| job.active && job.id != row.id).map(|job| job.id),
         known: device.is_some(),
         reachable: device.is_some_and(|device| device.addresses.contains_key("webhook")),
+        pause: None,
         last_session,
     };
     Ok(Json(why::why(&view::record(&row)?, &around)))
