@@ -98,6 +98,7 @@ pub mod infra {
 /// The story of one request, a module a step; the modules never use each other.
 #[cfg(feature = "server")]
 pub mod flow {
+    pub mod brake;
     pub mod delivery;
     pub mod intake;
     pub mod janitor;

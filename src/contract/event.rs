@@ -1,5 +1,6 @@
 //! Events, as they go out: CloudEvents 1.0, structured JSON (contract "Events").
 
+mod brake;
 mod device;
 
 use std::{collections::BTreeMap, fmt};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 mod inventory;
 
+pub use brake::{PackageHeld, PackageNamed, RequestPaused, RequestResumed};
 pub use device::DeviceAlert;
 pub use inventory::{DeviceInventory, InventoryView};
 
@@ -33,6 +35,14 @@ pub enum EventType {
     RequestConflict,
     /// All jobs of a request are over.
     RequestCompleted,
+    /// A request was paused.
+    RequestPaused,
+    /// A request that was paused goes on.
+    RequestResumed,
+    /// A package was paused.
+    PackagePaused,
+    /// A package that was paused goes on.
+    PackageResumed,
     /// A job reached a state.
     Job(StateName),
     /// Bytes moved; at most once a minute a job.
@@ -71,6 +81,14 @@ pub enum Data {
     RequestConflict(RequestConflict),
     /// [`EventType::RequestCompleted`].
     RequestCompleted(RequestCompleted),
+    /// [`EventType::RequestPaused`].
+    RequestPaused(RequestPaused),
+    /// [`EventType::RequestResumed`].
+    RequestResumed(RequestResumed),
+    /// [`EventType::PackagePaused`].
+    PackagePaused(PackageHeld),
+    /// [`EventType::PackageResumed`].
+    PackageResumed(PackageHeld),
     /// [`EventType::Job`] of the state within.
     Job(JobData),
     /// [`EventType::JobLateResult`].
@@ -252,6 +270,10 @@ impl EventType {
             Self::RequestRejected => "request.rejected".to_owned(),
             Self::RequestConflict => "request.conflict".to_owned(),
             Self::RequestCompleted => "request.completed".to_owned(),
+            Self::RequestPaused => "request.paused".to_owned(),
+            Self::RequestResumed => "request.resumed".to_owned(),
+            Self::PackagePaused => "package.paused".to_owned(),
+            Self::PackageResumed => "package.resumed".to_owned(),
             Self::Job(state) => format!("job.{state}"),
             Self::JobProgress => "job.progress".to_owned(),
             Self::JobLateResult => "job.late_result".to_owned(),
@@ -276,6 +298,10 @@ impl Data {
             Self::RequestRejected(_) => EventType::RequestRejected,
             Self::RequestConflict(_) => EventType::RequestConflict,
             Self::RequestCompleted(_) => EventType::RequestCompleted,
+            Self::RequestPaused(_) => EventType::RequestPaused,
+            Self::RequestResumed(_) => EventType::RequestResumed,
+            Self::PackagePaused(_) => EventType::PackagePaused,
+            Self::PackageResumed(_) => EventType::PackageResumed,
             Self::Job(job) => EventType::Job(job.state),
             Self::JobLateResult(_) => EventType::JobLateResult,
             Self::DeviceAlert(_) => EventType::DeviceAlert,
@@ -292,6 +318,9 @@ impl Data {
             Self::RequestRejected(data) => data.request_id.as_ref().map(ToString::to_string),
             Self::RequestConflict(data) => Some(data.request_id.to_string()),
             Self::RequestCompleted(data) => Some(data.request_id.to_string()),
+            Self::RequestPaused(data) => Some(data.request_id.to_string()),
+            Self::RequestResumed(data) => Some(data.request_id.to_string()),
+            Self::PackagePaused(data) | Self::PackageResumed(data) => Some(data.package.name()),
             Self::Job(data) => Some(data.job_id.to_string()),
             Self::JobLateResult(data) => Some(data.job.job_id.to_string()),
             Self::DeviceInventory(data) => Some(data.device.to_string()),
@@ -305,6 +334,9 @@ impl Data {
             Self::RequestRejected(data) => json!(data),
             Self::RequestConflict(data) => json!(data),
             Self::RequestCompleted(data) => json!(data),
+            Self::RequestPaused(data) => json!(data),
+            Self::RequestResumed(data) => json!(data),
+            Self::PackagePaused(data) | Self::PackageResumed(data) => json!(data),
             Self::Job(data) => json!(data),
             Self::JobLateResult(data) => json!(data),
             Self::DeviceInventory(data) => json!(data),
@@ -317,7 +349,10 @@ impl Data {
             Self::RequestAccepted(_)
             | Self::RequestRejected(_)
             | Self::RequestConflict(_)
-            | Self::RequestCompleted(_) => "urn:scomo:schema:request-event:1",
+            | Self::RequestCompleted(_)
+            | Self::RequestPaused(_)
+            | Self::RequestResumed(_) => "urn:scomo:schema:request-event:1",
+            Self::PackagePaused(_) | Self::PackageResumed(_) => "urn:scomo:schema:package-event:1",
             Self::Job(_) | Self::JobLateResult(_) => "urn:scomo:schema:job-event:1",
             Self::DeviceAlert(_) | Self::DeviceInventory(_) => "urn:scomo:schema:device-event:1",
         }

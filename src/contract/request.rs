@@ -49,6 +49,9 @@ pub struct Request {
     pub schedule: Schedule,
     /// How often a failed attempt is repeated.
     pub retry: RetryRule,
+    /// How many of its jobs may fail before it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_budget: Option<FailureBudget>,
     /// Whether devices are asked to open a session.
     pub notify: Notify,
     /// What becomes of a device that has no record.
@@ -98,6 +101,13 @@ pub enum Work {
     Inventory,
     /// Do this to the device's tree (`kind: "command"`).
     Command(Commands),
+}
+
+/// How much may go wrong: the request is paused when more goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureBudget {
+    /// Jobs that may end as `failed` or `in_doubt`.
+    pub failed: u32,
 }
 
 /// What becomes of a device that has no record.

@@ -82,6 +82,7 @@ impl Errand for Completer {
         let unit = Unit::new("request.complete", &key.to_string())
             .with(Write::DueDone(due.lease))
             .with(Write::RequestComplete { key, end })
+            .with(Write::PauseEnd { request: key })
             .with(Write::EventInsert(jobs::event_row(&event, 2)?));
         self.store.commit(unit).await?;
         tracing::info!(request.id = %row.request_id, "Request completed");

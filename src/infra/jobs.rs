@@ -1,6 +1,7 @@
 //! A job on its way through a commit: its row and value, moved by events of its life, and the writes that follow from that.
 
 pub mod begin;
+pub mod brake;
 pub mod hand;
 
 use crate::{
@@ -12,14 +13,14 @@ use crate::{
         job::JobRow,
     },
     job::{
-        life::{self, Effect, Policy},
+        life::{self, Effect, Outcome, Policy, StateName},
         procedure::Way,
         record::{Notification, Record},
     },
     model::{
         catalog::Delivery,
         clock::{Mint, Timestamp},
-        id::EventId,
+        id::{EventId, PauseId},
     },
 };
 
@@ -48,6 +49,8 @@ pub struct Moving {
     notify: bool,
     /// It is not stored yet.
     fresh: bool,
+    /// The pause that held it when it was read.
+    held: Option<PauseId>,
 }
 
 impl Moving {
@@ -57,14 +60,15 @@ impl Moving {
     /// [`store::Error::BadRow`] if its body is not one that this release understands.
     pub fn of(row: JobRow) -> Result<Self, store::Error> {
         let record: Record = row.body.read().map_err(store::Error::bad_row("job", "body", row.id))?;
-        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false, fresh: false })
+        let held = record.life.held();
+        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false, fresh: false, held })
     }
 
     /// A job that is not stored yet, with the effects that its first step left to be carried out.
     #[must_use]
     pub fn fresh(row: JobRow, record: Record, effects: Vec<Effect>, now: Timestamp, mint: &mut dyn Mint) -> Self {
         let (tellings, errands) = (Vec::new(), Vec::new());
-        let mut job = Self { row, record, tellings, errands, notify: false, fresh: true };
+        let mut job = Self { row, record, tellings, errands, notify: false, fresh: true, held: None };
         for effect in effects {
             job.follow(effect, now, mint);
         }
@@ -120,7 +124,8 @@ impl Moving {
     /// # Errors
     /// [`store::Error::Json`], which cannot happen for these values.
     pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
-        let Self { mut row, record, tellings, errands, notify: _, fresh } = self;
+        let Self { mut row, record, tellings, errands, notify: _, fresh, held } = self;
+        let job = row.id;
         let write = if fresh { Write::JobInsert } else { Write::JobPut };
         let state = record.life.state();
         row.state = state.name().to_string();
@@ -140,6 +145,11 @@ impl Moving {
         for told in &tellings {
             writes.push(Write::EventInsert(event_row(told, told.sequence.map_or(0, i64::from))?));
         }
+        match record.life.held() {
+            Some(pause) if held != Some(pause) => writes.push(Write::Hold { job, pause }),
+            None if held.is_some() => writes.push(Write::Free { job }),
+            Some(_) | None => {}
+        }
         writes.extend(errands);
         Ok(writes)
     }
@@ -149,6 +159,10 @@ impl Moving {
             Effect::Tell(state) => {
                 if state.is_terminal() {
                     let due = Due { errand: COMPLETE, subject: self.row.request.uuid(), at: now.after(GATHER) };
+                    self.errands.push(Write::DuePut { due, again: Again::Earlier });
+                }
+                if self.record.budget && matches!(state, StateName::Over(Outcome::Failed | Outcome::InDoubt)) {
+                    let due = Due { errand: brake::BUDGET, subject: self.row.request.uuid(), at: now.after(GATHER) };
                     self.errands.push(Write::DuePut { due, again: Again::Earlier });
                 }
                 let data = self.facts(|facts, life| Data::Job(JobData::of(facts, life, now)));

@@ -24,6 +24,7 @@ mod loads;
 mod open;
 pub mod package;
 pub mod page;
+pub mod pause;
 pub mod relay;
 pub mod request;
 pub mod scene;

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     contract::class::Classes,
     flow::{
+        brake::Brakes,
         delivery::Delivery,
         intake::{Consumer, Intake},
         janitor::{self, Completer, Retention},
@@ -35,7 +36,7 @@ use crate::{
         courier::{self, Webhook},
         depot::{Depot, Loaded},
         driver::{self, Driver, Poke},
-        jobs::hand::Hand,
+        jobs::{brake::Brake, hand::Hand},
         store::{self, Keys, Store},
         system::{SystemClock, SystemMint},
         telemetry::{Metrics, chain},
@@ -204,6 +205,12 @@ impl Shared {
         };
         tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
         tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
+        let brakes = Brakes {
+            brake: self.brake(),
+            bad_signature_devices: self.settings.brake.bad_signature_devices,
+            metrics: self.metrics.clone(),
+        };
+        tasks.spawn(driver(&Poke::default()).drive(Arc::new(brakes)));
         self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(self.store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
@@ -228,11 +235,22 @@ impl Shared {
             let consumer = Consumer {
                 intake: self.intake(),
                 hand: self.hand(),
+                brake: self.brake(),
                 amqp: Arc::clone(amqp),
                 tenant: Tenant::default(),
                 stop: stop.clone(),
             };
             tasks.spawn(consumer.run());
+        }
+    }
+
+    fn brake(&self) -> Brake {
+        Brake {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            mint,
+            due: self.due.clone(),
+            told: self.told.clone(),
         }
     }
 
@@ -289,6 +307,7 @@ impl Shared {
             store: self.store.clone(),
             intake: self.intake(),
             hand: self.hand(),
+            brake: self.brake(),
             classes: Arc::clone(&self.classes),
             clock: Arc::clone(&self.clock),
             stop: stop.clone(),

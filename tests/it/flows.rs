@@ -3,6 +3,7 @@
 //! SCOMO sheet's matrix (9.2).
 
 mod alternate;
+mod brake;
 mod cancel;
 mod collect;
 mod command;

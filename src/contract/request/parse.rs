@@ -11,8 +11,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
-    Request, RetryRule, Schedule, Window, Work,
+    Action, ComponentOperation, Confirm, Delivery, FailureBudget, IfNoUi, IfUnknownDevice, Notify, PackageOperation,
+    PackageWanted, Request, RetryRule, Schedule, Window, Work,
 };
 use crate::{
     contract::problem::{
@@ -29,6 +29,7 @@ use crate::{
 
 const RETRIES: RangeInclusive<u32> = 0..=100;
 const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const FAILURES: RangeInclusive<u32> = 0..=10_000_000;
 const WINDOW: RangeInclusive<u32> = 1..=Window::MOST_MINUTES;
 const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
 const SOURCES: [(&str, FactSource); 2] = [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
@@ -62,6 +63,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let devices = root.need("targets").and_then(|f| f.object()).and_then(targets);
     let schedule = root.get("schedule").map_or(Some((None, Schedule::default())), |f| f.object().and_then(schedule));
     let retry = root.get("retry").map_or_else(|| Some(RetryRule::default()), |f| f.object().and_then(retry));
+    let failure_budget = root.get("failure_budget").map(|f| f.object().and_then(failure_budget));
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
@@ -80,6 +82,10 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         deadline,
         schedule,
         retry: retry?,
+        failure_budget: match failure_budget {
+            Some(read) => Some(read?),
+            None => None,
+        },
         notify: notify?,
         if_unknown_device: if_unknown_device?,
         confirm: match confirm {
@@ -303,6 +309,12 @@ fn texts(field: &Field<'_>) -> Option<Texts> {
         }
     }
     Texts::new(texts).ok().filter(|_| good)
+}
+
+fn failure_budget(mut budget: Object<'_>) -> Option<FailureBudget> {
+    let failed = budget.need("failed").and_then(|f| f.number(&FAILURES));
+    budget.close();
+    Some(FailureBudget { failed: failed? })
 }
 
 fn retry(mut retry: Object<'_>) -> Option<RetryRule> {

@@ -152,6 +152,7 @@ impl Desk<'_> {
             deadline: None,
             schedule: Schedule::default(),
             retry: RetryRule::default(),
+            failure_budget: None,
             notify: Notify::default(),
             if_unknown_device: IfUnknownDevice::default(),
             confirm: None,

@@ -78,7 +78,7 @@ impl<'a> Desk<'a> {
         message: &Message,
         now: Timestamp,
     ) -> Result<Self, Trouble> {
-        let Scene { device, session, job, inventory } = scene;
+        let Scene { device, session, job, inventory, pauses } = scene;
         let known = Known::of(&device)?;
         let stock = Stock::of(inventory)?;
         let roots = known::roots(&device)?;
@@ -94,7 +94,7 @@ impl<'a> Desk<'a> {
             Some(stored) => (stored.machine, stored.started),
             None => (Machine::open(&message.header), false),
         };
-        let mut work = Work::new(roots, stock, started);
+        let mut work = Work::new(roots, stock, started, pauses);
         let held = match session.as_ref().filter(|row| row.authenticated) {
             None => Held::Unproven,
             Some(row) => row.job.map_or(Held::Nothing, Held::Job),

@@ -77,7 +77,7 @@ const MOST_JOBS: usize = 16;
 pub(super) const MOST_WAITING: u32 = 32;
 
 impl Work {
-    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
+    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool, pauses: Vec<Pause>) -> Self {
         Self {
             candidate: None,
             job: None,
@@ -89,7 +89,7 @@ impl Work {
             roots,
             stock,
             writes: Vec::new(),
-            pauses: Vec::new(),
+            pauses,
         }
     }
 

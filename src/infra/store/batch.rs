@@ -90,7 +90,13 @@ impl<'u> Batch<'u> {
             | Write::RequestInsert(_)
             | Write::RequestComplete { .. }
             | Write::PackagePut(_)
-            | Write::DeadInsert(_) => self.before.push(write),
+            | Write::DeadInsert(_)
+            | Write::PauseInsert(_)
+            | Write::PauseDelete(_)
+            | Write::PauseEnd { .. }
+            | Write::BudgetFrom { .. }
+            | Write::Reject(_)
+            | Write::Forgive { .. } => self.before.push(write),
             Write::SessionInsert(row) => self.fresh_sessions.push(row),
             Write::SessionPut(row) => self.sessions.push(row),
             Write::SessionsClose { device, except } => self.closed.push((*device, *except)),
@@ -103,7 +109,10 @@ impl<'u> Batch<'u> {
             | Write::InventoryKeep { .. }
             | Write::GrantInsert(_)
             | Write::GrantsRevoke { .. }
-            | Write::GrantNote { .. } => self.after.push(write),
+            | Write::GrantNote { .. }
+            | Write::Hold { .. }
+            | Write::Free { .. }
+            | Write::FreeUpTo { .. } => self.after.push(write),
             Write::EventInsert(row) => self.events.push(row),
             Write::DueClear { errand, subject } => self.clear(errand, *subject),
             Write::DuePut { due, again } => self.plan(due, *again),

@@ -164,6 +164,14 @@ impl Job {
     }
 }
 
+/// `[brake]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brake {
+    /// So many devices that do not trust a package stop it; 0: none do.
+    pub bad_signature_devices: u32,
+}
+
 /// `[webhook]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,11 @@ use super::{Api, jobs::JobView, page::next};
 use crate::{
     contract::problem::{Code, Problem},
     flow::intake::{Incoming, Verdict},
-    infra::store::{self, Cursor, Page, job::JobFilter, request::RequestRow},
+    infra::{
+        jobs::brake::Wish as Held,
+        store::{self, Cursor, Page, job::JobFilter, request::RequestRow},
+    },
+    job::brake::{Pause, Scope},
     model::{
         clock::Timestamp,
         id::{RequestId, RequestSource},
@@ -42,6 +46,18 @@ pub(super) struct Summary {
     jobs: u32,
     /// How many jobs are in which state.
     counts: BTreeMap<String, u64>,
+    /// The pause of exactly this request, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Paused>,
+}
+
+/// Who paused it, and since when.
+#[derive(Debug, Serialize)]
+pub(super) struct Paused {
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    since: Timestamp,
 }
 
 /// A request in full.
@@ -119,6 +135,31 @@ pub(super) async fn cancel(
     Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
 }
 
+/// `POST /requests/{source}/{request_id}/pause`: as often as one likes; one that has ended stays as it is
+pub(super) async fn pause(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<Summary>, Refusal> {
+    let row = find(&api, &caller, &source, &id).await?;
+    if row.completed.is_none() {
+        let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
+        api.brake.pause(&Held { tenant, scope: Scope::Request(row.key), by, reason: None }).await?;
+    }
+    Ok(Json(summary(&api, &row).await?))
+}
+
+/// `POST /requests/{source}/{request_id}/resume`: also if it is not paused
+pub(super) async fn resume(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<Summary>, Refusal> {
+    let row = find(&api, &caller, &source, &id).await?;
+    api.brake.resume(&caller.tenant, &Scope::Request(row.key), &caller.name).await?;
+    Ok(Json(summary(&api, &row).await?))
+}
+
 /// The request that its sender calls so.
 pub(super) async fn find(api: &Api, caller: &Caller, source: &str, id: &str) -> Result<RequestRow, Refusal> {
     let unknown = || Refusal::not_found("request");
@@ -129,12 +170,14 @@ pub(super) async fn find(api: &Api, caller: &Caller, source: &str, id: &str) -> 
 
 async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
     let counts = api.store.job_counts(row.key).await?;
+    let pause = api.store.pause_of(&row.tenant, &Scope::Request(row.key)).await?;
     Ok(Summary {
         request_id: row.request_id.clone(),
         source: row.source.clone(),
         state: if row.completed.is_some() { "completed" } else { "accepted" },
         jobs: row.jobs_total,
         counts: counts.into_iter().map(|count| (count.state, count.count)).collect(),
+        paused: pause.map(|Pause { by, reason, at, .. }| Paused { by, reason, since: at }),
     })
 }
 
