@@ -13,6 +13,7 @@ mod migrate;
 mod output;
 mod package;
 mod paging;
+mod pause;
 mod progress;
 mod request;
 mod schema;
@@ -74,6 +75,14 @@ enum Command {
     /// See what came from the bus and was refused, hand it in again, or drop it
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Hold jobs back: everything, a package, a class of devices, or a request
+    #[command(
+        after_help = "Example:\n  scomo pause --package org.example.player@2.1 --reason 'bad batch'\n  scomo pause --list"
+    )]
+    Pause(pause::Pause),
+    /// Let go on what was paused
+    #[command(after_help = "Example:\n  scomo resume --package org.example.player@2.1")]
+    Resume(pause::Resume),
     /// Keep the records of devices
     #[command(subcommand)]
     Device(device::Command),
@@ -120,6 +129,8 @@ async fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Request(request) => request.run(output).await,
         Command::Job(job) => job.run(output).await,
         Command::Dead(dead) => dead.run(output).await,
+        Command::Pause(pause) => pause.run(output).await,
+        Command::Resume(resume) => resume.run(output).await,
         Command::Device(device) => device.run(output).await,
         Command::TargetList(list) => list.run(output).await,
         Command::Package(package) => package.run(output).await,

@@ -56,6 +56,7 @@ pub mod scomo {
 
 /// What is decided of a job.
 pub mod job {
+    pub mod brake;
     pub mod command;
     pub mod life;
     pub mod plan;
@@ -64,6 +65,7 @@ pub mod job {
     pub mod retry;
     pub mod selection;
     pub mod why;
+    pub mod window;
 }
 
 /// What others see.
@@ -98,6 +100,7 @@ pub mod infra {
 /// The story of one request, a module a step; the modules never use each other.
 #[cfg(feature = "server")]
 pub mod flow {
+    pub mod brake;
     pub mod delivery;
     pub mod intake;
     pub mod janitor;

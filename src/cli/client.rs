@@ -103,6 +103,14 @@ impl Client {
         self.send(self.call(Method::DELETE, path, &[]).timeout(PATIENCE)).await.map(drop)
     }
 
+    /// Removes what query parameters name at a path, and gives what it was.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`] or [`Failure::Refused`].
+    pub async fn take_away(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
+        self.value(self.call(Method::DELETE, path, query)).await
+    }
+
     /// Follows the events that a query asks for, each with its cursor; the stream goes on until the server stops or the
     /// caller drops it.
     ///

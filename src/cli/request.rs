@@ -1,4 +1,4 @@
-//! `scomo request`: submit, show, watch, cancel.
+//! `scomo request`: submit, show, watch, pause, resume, cancel.
 
 mod submit;
 mod watch;
@@ -21,6 +21,12 @@ pub(super) enum Command {
     /// Follow a request until all its jobs have ended; exit 1 if one did not succeed
     #[command(after_help = "Example:\n  scomo request watch 0f8e")]
     Watch(Name),
+    /// Hold back what has not begun yet
+    #[command(after_help = "Example:\n  scomo request pause 0f8e")]
+    Pause(Name),
+    /// Let a paused request go on
+    #[command(after_help = "Example:\n  scomo request resume 0f8e")]
+    Resume(Name),
     /// Stop what has not ended yet
     #[command(after_help = "Example:\n  scomo request cancel 0f8e")]
     Cancel(Name),
@@ -39,7 +45,7 @@ pub(super) struct Name {
 }
 
 /// The source of what is submitted by flags, unless another is named.
-const SOURCE: &str = "cli";
+pub(super) const SOURCE: &str = "cli";
 
 /// The columns of a request's jobs.
 const JOBS: [Column; 5] =
@@ -56,7 +62,9 @@ impl Command {
                 let cursor = watch::cursor(&client).await?;
                 watch::watch(&client, &source, &request_id, cursor, output).await
             }
-            Self::Cancel(name) => name.cancel(output).await,
+            Self::Pause(name) => name.change("pause", output).await,
+            Self::Resume(name) => name.change("resume", output).await,
+            Self::Cancel(name) => name.change("cancel", output).await,
         }
     }
 }
@@ -83,9 +91,16 @@ impl Name {
         output.list(&request, "first_jobs", &JOBS, "No jobs.")
     }
 
-    async fn cancel(self, output: Output) -> Result<(), Failure> {
+    async fn change(self, how: &str, output: Output) -> Result<(), Failure> {
         let client = Client::new(self.connection)?;
-        let answer = client.post(&["requests", &self.source, &self.request_id, "cancel"], b"{}".to_vec()).await?;
-        output.record(&answer, &[("request", "/request_id"), ("state", "/state"), ("jobs stopped", "/cancelled")])
+        let answer = client.post(&["requests", &self.source, &self.request_id, how], b"{}".to_vec()).await?;
+        let members = [
+            ("request", "/request_id"),
+            ("state", "/state"),
+            ("paused", "/paused/since"),
+            ("by", "/paused/by"),
+            ("jobs stopped", "/cancelled"),
+        ];
+        output.record(&answer, &members)
     }
 }

@@ -26,11 +26,14 @@ pub struct Defaults {
     /// The time from acceptance to the deadline.
     #[serde(with = "span")]
     pub deadline: Duration,
+    /// The longest time from acceptance to a deadline that a request names.
+    #[serde(with = "span")]
+    pub longest: Duration,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { deadline: Duration::from_hours(30 * 24) }
+        Self { deadline: Duration::from_hours(30 * 24), longest: Duration::from_hours(365 * 24) }
     }
 }
 
@@ -69,7 +72,7 @@ pub struct NewJob {
 /// Accepts a request that is new under its identity.
 ///
 /// # Errors
-/// If its deadline has passed.
+/// If its deadline has passed or lies too far ahead, or its schedule never opens before it.
 pub fn accept(
     request: Request,
     tenant: Tenant,
@@ -79,13 +82,14 @@ pub fn accept(
 ) -> Result<Accepted, Problem> {
     request.in_time(now)?;
     let deadline = request.deadline.unwrap_or_else(|| now.after(defaults.deadline));
+    request.fits(now, deadline, defaults.longest)?;
     Ok(Accepted { key: RequestKey::new(mint.uuid(now)), tenant, digest: request.digest(), at: now, deadline, request })
 }
 
 /// Makes the jobs of `devices`, a part or all of those that the request is for, in their order. `known` holds those that have a record, by
 /// [`DeviceId::normalised`].
 ///
-/// Every live job is due at once. Whether its device is busy, or was registered after `known` was read, is looked up when the job
+/// Every live job is due at once, or when its window opens. Whether its device is busy, or was registered after `known` was read, is looked up when the job
 /// has been stored: whoever changes either of that then finds the job, so that none waits for a turn that has passed.
 #[must_use]
 pub fn fan_out(
@@ -99,7 +103,7 @@ pub fn fan_out(
     let mut job = |device: &DeviceId| {
         let found = known.get(&device.normalised());
         let request = &accepted.request;
-        let life = Life::new(accepted.deadline, request.notify, request.retry);
+        let life = Life::new(accepted.deadline, request.notify, request.retry).scheduled(request.schedule.clone());
         let cx = Cx { now, busy: false, policy };
         let next = match (found, request.if_unknown_device) {
             (Some(_), _) => step(&life, life::Event::Queued, &cx),
@@ -192,6 +196,27 @@ mod tests {
         assert_eq!((job.life.state().name(), job.device_key), (StateName::Accepted, None));
         assert_eq!(job.life.due(), Some((Errand::TimeOut, accepted.deadline)));
         assert_eq!(job.effects, [Effect::Due { errand: Errand::TimeOut, at: NOW }]);
+    }
+
+    #[test]
+    fn a_known_device_is_woken_when_the_window_opens() {
+        let window = json!({ "cron": "0 2 * * *", "minutes": 60, "time_zone": "UTC" });
+        let first = jobs(&accepted(&json!({ "schedule": { "window": window } }))).remove(0);
+        assert_eq!(first.life.state().name(), StateName::Waiting);
+        let opens = Timestamp::parse("2023-11-15T02:00:00Z").unwrap();
+        assert_eq!(first.effects, [Effect::Due { errand: Errand::Wake, at: opens }]);
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_latest_and_a_window_that_never_opens_are_refused() {
+        let defaults = Defaults { longest: Duration::from_hours(48), deadline: Duration::from_hours(1) };
+        let refused = |more| {
+            let problem = accept(request(&more), Tenant::default(), &defaults, NOW, &mut Counting(0)).unwrap_err();
+            problem.errors[0].pointer.clone()
+        };
+        assert_eq!(refused(json!({ "schedule": { "deadline": "2023-11-17T00:00:00Z" } })), "/schedule/deadline");
+        let window = json!({ "cron": "0 2 * * *", "minutes": 60, "time_zone": "UTC" });
+        assert_eq!(refused(json!({ "schedule": { "window": window } })), "/schedule/window", "not within the hour");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Events, as they go out: CloudEvents 1.0, structured JSON (contract "Events").
 
+mod brake;
 mod device;
 
 use std::{collections::BTreeMap, fmt};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 mod inventory;
 
+pub use brake::{PackageHeld, PackageNamed, RequestPaused, RequestResumed};
 pub use device::DeviceAlert;
 pub use inventory::{DeviceInventory, InventoryView};
 
@@ -33,6 +35,14 @@ pub enum EventType {
     RequestConflict,
     /// All jobs of a request are over.
     RequestCompleted,
+    /// A request was paused.
+    RequestPaused,
+    /// A request that was paused goes on.
+    RequestResumed,
+    /// A package was paused.
+    PackagePaused,
+    /// A package that was paused goes on.
+    PackageResumed,
     /// A job reached a state.
     Job(StateName),
     /// Bytes moved; at most once a minute a job.
@@ -71,6 +81,14 @@ pub enum Data {
     RequestConflict(RequestConflict),
     /// [`EventType::RequestCompleted`].
     RequestCompleted(RequestCompleted),
+    /// [`EventType::RequestPaused`].
+    RequestPaused(RequestPaused),
+    /// [`EventType::RequestResumed`].
+    RequestResumed(RequestResumed),
+    /// [`EventType::PackagePaused`].
+    PackagePaused(PackageHeld),
+    /// [`EventType::PackageResumed`].
+    PackageResumed(PackageHeld),
     /// [`EventType::Job`] of the state within.
     Job(JobData),
     /// [`EventType::JobLateResult`].
@@ -269,18 +287,31 @@ impl EventType {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let jobs = StateName::all().filter(|state| state.is_told()).map(Self::Job);
-        let requests =
-            [Self::RequestAccepted, Self::RequestRejected, Self::RequestConflict, Self::RequestCompleted].into_iter();
-        requests.chain(jobs).chain([Self::JobLateResult, Self::DeviceInventory, Self::DeviceAlert]).collect()
+        let requests = [
+            Self::RequestAccepted,
+            Self::RequestRejected,
+            Self::RequestConflict,
+            Self::RequestCompleted,
+            Self::RequestPaused,
+            Self::RequestResumed,
+            Self::PackagePaused,
+            Self::PackageResumed,
+        ];
+        let others = [Self::JobLateResult, Self::DeviceInventory, Self::DeviceAlert];
+        requests.into_iter().chain(jobs).chain(others).collect()
     }
 
     /// The `dataschema`: the name of the schema of the data.
     #[must_use]
     pub const fn schema(self) -> &'static str {
         match self {
-            Self::RequestAccepted | Self::RequestRejected | Self::RequestConflict | Self::RequestCompleted => {
-                "urn:scomo:schema:request-event:1"
-            }
+            Self::RequestAccepted
+            | Self::RequestRejected
+            | Self::RequestConflict
+            | Self::RequestCompleted
+            | Self::RequestPaused
+            | Self::RequestResumed => "urn:scomo:schema:request-event:1",
+            Self::PackagePaused | Self::PackageResumed => "urn:scomo:schema:package-event:1",
             Self::Job(_) | Self::JobProgress | Self::JobLateResult => "urn:scomo:schema:job-event:1",
             Self::DeviceAlert | Self::DeviceInventory => "urn:scomo:schema:device-event:1",
         }
@@ -294,6 +325,10 @@ impl EventType {
             Self::RequestRejected => "request.rejected".to_owned(),
             Self::RequestConflict => "request.conflict".to_owned(),
             Self::RequestCompleted => "request.completed".to_owned(),
+            Self::RequestPaused => "request.paused".to_owned(),
+            Self::RequestResumed => "request.resumed".to_owned(),
+            Self::PackagePaused => "package.paused".to_owned(),
+            Self::PackageResumed => "package.resumed".to_owned(),
             Self::Job(state) => format!("job.{state}"),
             Self::JobProgress => "job.progress".to_owned(),
             Self::JobLateResult => "job.late_result".to_owned(),
@@ -318,6 +353,10 @@ impl Data {
             Self::RequestRejected(_) => EventType::RequestRejected,
             Self::RequestConflict(_) => EventType::RequestConflict,
             Self::RequestCompleted(_) => EventType::RequestCompleted,
+            Self::RequestPaused(_) => EventType::RequestPaused,
+            Self::RequestResumed(_) => EventType::RequestResumed,
+            Self::PackagePaused(_) => EventType::PackagePaused,
+            Self::PackageResumed(_) => EventType::PackageResumed,
             Self::Job(job) => EventType::Job(job.state),
             Self::JobLateResult(_) => EventType::JobLateResult,
             Self::DeviceAlert(_) => EventType::DeviceAlert,
@@ -334,6 +373,9 @@ impl Data {
             Self::RequestRejected(data) => data.request_id.as_ref().map(ToString::to_string),
             Self::RequestConflict(data) => Some(data.request_id.to_string()),
             Self::RequestCompleted(data) => Some(data.request_id.to_string()),
+            Self::RequestPaused(data) => Some(data.request_id.to_string()),
+            Self::RequestResumed(data) => Some(data.request_id.to_string()),
+            Self::PackagePaused(data) | Self::PackageResumed(data) => Some(data.package.name()),
             Self::Job(data) => Some(data.job_id.to_string()),
             Self::JobLateResult(data) => Some(data.job.job_id.to_string()),
             Self::DeviceInventory(data) => Some(data.device.to_string()),
@@ -347,6 +389,9 @@ impl Data {
             Self::RequestRejected(data) => json!(data),
             Self::RequestConflict(data) => json!(data),
             Self::RequestCompleted(data) => json!(data),
+            Self::RequestPaused(data) => json!(data),
+            Self::RequestResumed(data) => json!(data),
+            Self::PackagePaused(data) | Self::PackageResumed(data) => json!(data),
             Self::Job(data) => json!(data),
             Self::JobLateResult(data) => json!(data),
             Self::DeviceInventory(data) => json!(data),

@@ -186,6 +186,9 @@ codes! {
     InvalidRule "invalid_rule" 422 "Invalid rule", "The text is no rule over the facts of a device.", "Correct what the detail names; docs/packages.md has the facts and functions.";
     InvalidDuration "invalid_duration" 422 "Invalid duration", "The text is no duration.", "Write `90s`, `5m`, `24h` or `30d`.";
     InvalidTime "invalid_time" 422 "Invalid time", "The text is no moment in time.", "Write RFC 3339 with a time zone, such as `2030-01-31T12:00:00Z`.";
+    InvalidCron "invalid_cron" 422 "Invalid cron expression", "The text is no cron expression of five fields.", "Write minute, hour, day of the month, month and day of the week, such as `0 2 * * mon-fri`.";
+    InvalidTimeZone "invalid_time_zone" 422 "Invalid time zone", "The text names no time zone.", "Write a name of the IANA database, such as `Europe/Paris` or `UTC`.";
+    NeverOpens "never_opens" 422 "Never opens", "The schedule leaves no moment to begin before the deadline.", "Give an earlier `not_before`, a window that opens, or a later deadline.";
     InvalidText "invalid_text" 422 "Invalid text", "A text for people is empty, too long, holds a control character, or stands under what is no language tag.", "Write texts of 1 to 500 characters by language tags such as `en` or `pt-BR`.";
     InvalidUrl "invalid_url" 422 "Invalid URL", "The text is no URL of an allowed scheme.", "Write an absolute `http` or `https` URL.";
     InvalidBase64 "invalid_base64" 422 "Invalid base64", "The text is not base64.", "Encode with the standard alphabet and padding.";

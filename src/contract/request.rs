@@ -21,6 +21,7 @@ pub use crate::{
         procedure::{Action, Collect, ComponentOperation, Confirm, IfNoUi, PackageOperation},
         retry::RetryRule,
         selection::PackageWanted,
+        window::{Schedule, Window},
     },
     model::catalog::Delivery,
 };
@@ -44,8 +45,14 @@ pub struct Request {
     /// When all its jobs end at the latest; absent for the installation's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// When something may be begun on the devices.
+    #[serde(default, skip_serializing_if = "Schedule::is_free")]
+    pub schedule: Schedule,
     /// How often a failed attempt is repeated.
     pub retry: RetryRule,
+    /// How many of its jobs may fail before it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_budget: Option<FailureBudget>,
     /// Whether devices are asked to open a session.
     pub notify: Notify,
     /// What becomes of a device that has no record.
@@ -151,6 +158,13 @@ pub enum Work {
     Command(Commands),
 }
 
+/// How much may go wrong: the request is paused when more goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureBudget {
+    /// Jobs that may end as `failed` or `in_doubt`.
+    pub failed: u32,
+}
+
 /// What becomes of a device that has no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -238,6 +252,29 @@ impl Request {
     #[must_use]
     pub fn collect(&self) -> Collect {
         Collect { sources: self.collect.clone(), max_age: self.collect_max_age }
+    }
+
+    /// Whether its schedule leaves a moment to begin between `now` and `deadline`, which lies no further ahead than `longest`; to be
+    /// asked once, before a request is first stored.
+    ///
+    /// # Errors
+    /// [`Code::OutOfRange`] at `/schedule/deadline`, [`Code::NeverOpens`] at `/schedule/not_before` or `/schedule/window`.
+    pub fn fits(&self, now: Timestamp, deadline: Timestamp, longest: Duration) -> Result<(), Problem> {
+        let last = now.after(longest);
+        let fault = if deadline > last {
+            let detail =
+                format!("{deadline} is later than {last}, the latest deadline that is taken (job.max_deadline)");
+            Fault::new("/schedule/deadline", Code::OutOfRange, detail)
+        } else if self.schedule.opens(now, deadline).is_some() {
+            return Ok(());
+        } else if let Some(at) = self.schedule.not_before.filter(|at| *at >= deadline) {
+            let detail = format!("{at} is not before the deadline, {deadline}");
+            Fault::new("/schedule/not_before", Code::NeverOpens, detail)
+        } else {
+            let detail = format!("it does not open before the deadline, {deadline}");
+            Fault::new("/schedule/window", Code::NeverOpens, detail)
+        };
+        Err(Problem::invalid(vec![fault]))
     }
 
     fn past(&self, now: Timestamp) -> Option<Fault> {

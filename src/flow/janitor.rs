@@ -151,6 +151,7 @@ impl Completer {
         let mut unit = Unit::new("request.complete", &key.to_string());
         unit.writes.extend(lease.cloned().map(Write::DueDone));
         unit.push(Write::RequestComplete { key, end });
+        unit.push(Write::PauseEnd { request: key });
         unit.push(Write::EventInsert(jobs::event_row(&event, 2)?));
         self.store.commit(unit).await?;
         tracing::info!(request.id = %row.request_id, "Request completed");

@@ -14,6 +14,7 @@ mod answer;
 mod ask;
 mod desk;
 mod grant;
+mod hold;
 mod lesson;
 mod post;
 mod question;

@@ -24,7 +24,8 @@ use crate::{
         telemetry::{Metrics, chain},
     },
     job::{
-        life::{Event, NotNotified, Policy, StateName},
+        brake::{Pause, Subject},
+        life::{Event, Hold, NotNotified, Policy, StateName},
         record::Notification,
     },
     model::{
@@ -131,13 +132,41 @@ impl Wake {
             }
             (_, _) => {}
         }
-        job.step(Event::Due, now, &self.policy, busy, mint.as_mut());
+        let what_now = self.held(&mut job, device.as_ref(), now).await?.unwrap_or(Event::Due);
+        job.step(what_now, now, &self.policy, busy, mint.as_mut());
         if job.take_notify()
             && let Some(device) = device
         {
             job = self.notify(job, row, device, now, mint.as_mut()).await?;
         }
         self.commit(job, due.lease, now).await
+    }
+
+    /// A pause applies to a job that would notify its device: read just now, so that none is sent behind its back.
+    async fn held(
+        &self,
+        job: &mut Moving,
+        device: Option<&DeviceRow>,
+        now: Timestamp,
+    ) -> Result<Option<Event>, Failure> {
+        let asks = matches!(
+            job.record.life.state().name(),
+            StateName::Waiting | StateName::Notified | StateName::AwaitingReport
+        );
+        if !asks || now >= job.record.life.deadline() {
+            return Ok(None);
+        }
+        let pauses = self.store.pauses_on(&job.row().tenant, job.row().request).await?;
+        let class = device.map(|device| {
+            let facts = Known::of(device).unwrap_or_default().facts(device, None, now);
+            self.classes.pick(&facts, device.class.as_deref()).name.as_str()
+        });
+        let subject = Subject { request: job.row().request, class, record: &job.record };
+        let Some(pause) = Pause::first(&pauses, &subject) else { return Ok(None) };
+        if job.record.life.held() != Some(pause.id) {
+            job.note(now, format!("held back by {pause}"));
+        }
+        Ok(Some(Event::Held(Hold::Pause(pause.id))))
     }
 
     /// Another job holds the device.

@@ -1,6 +1,7 @@
 //! A job on its way through a commit: its row and value, moved by events of its life, and the writes that follow from that.
 
 pub mod begin;
+pub mod brake;
 pub mod hand;
 
 use crate::{
@@ -13,14 +14,14 @@ use crate::{
         job::JobRow,
     },
     job::{
-        life::{self, Effect, Policy},
+        life::{self, Effect, Outcome, Policy, StateName},
         procedure::Way,
         record::{Notification, Record},
     },
     model::{
         catalog::Delivery,
         clock::{Mint, Timestamp},
-        id::EventId,
+        id::{EventId, PauseId},
     },
 };
 
@@ -61,6 +62,8 @@ pub struct Moving {
     notify: bool,
     /// It is not stored yet.
     fresh: bool,
+    /// The pause that held it when it was read.
+    held: Option<PauseId>,
 }
 
 impl Moving {
@@ -70,14 +73,15 @@ impl Moving {
     /// [`store::Error::BadRow`] if its body is not one that this release understands.
     pub fn of(row: JobRow) -> Result<Self, store::Error> {
         let record: Record = row.body.read().map_err(store::Error::bad_row("job", "body", row.id))?;
-        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false, fresh: false })
+        let held = record.life.held();
+        Ok(Self { row, record, tellings: Vec::new(), errands: Vec::new(), notify: false, fresh: false, held })
     }
 
     /// A job that is not stored yet, with the effects that its first step left to be carried out.
     #[must_use]
     pub fn fresh(row: JobRow, record: Record, effects: Vec<Effect>, now: Timestamp, mint: &mut dyn Mint) -> Self {
         let (tellings, errands) = (Vec::new(), Vec::new());
-        let mut job = Self { row, record, tellings, errands, notify: false, fresh: true };
+        let mut job = Self { row, record, tellings, errands, notify: false, fresh: true, held: None };
         for effect in effects {
             job.follow(effect, now, mint);
         }
@@ -134,10 +138,16 @@ impl Moving {
     /// [`store::Error::Json`], which cannot happen for these values.
     pub fn writes(self, now: Timestamp, lease: Option<Lease>) -> Result<Vec<Write>, store::Error> {
         let write = if self.fresh { Write::JobInsert } else { Write::JobPut };
+        let (job, held, holds) = (self.row.id, self.held, self.record.life.held());
         let (row, events, errands) = self.parts(now)?;
         // First the lease, so that the row that takes its place is not taken for it; then the job, so that what follows sees it.
         let mut writes: Vec<Write> = lease.map(Write::DueDone).into_iter().chain([write(row)]).collect();
         writes.extend(events.into_iter().map(Write::EventInsert));
+        match holds {
+            Some(pause) if held != Some(pause) => writes.push(Write::Hold { job, pause }),
+            None if held.is_some() => writes.push(Write::Free { job }),
+            Some(_) | None => {}
+        }
         writes.extend(errands);
         Ok(writes)
     }
@@ -156,7 +166,7 @@ impl Moving {
 
     /// The row as it shall be, what is told of it, and what follows.
     fn parts(self, now: Timestamp) -> Result<(JobRow, Vec<EventRow>, Vec<Write>), store::Error> {
-        let Self { mut row, record, tellings, errands, notify: _, fresh: _ } = self;
+        let Self { mut row, record, tellings, errands, notify: _, fresh: _, held: _ } = self;
         let state = record.life.state();
         row.state = state.name().to_string();
         row.active = state.name().holds_device();
@@ -180,6 +190,10 @@ impl Moving {
                 if state.is_terminal() {
                     let due = Due { errand: ENDED, subject: self.row.id.uuid(), at: now.after(GATHER) };
                     self.errands.push(Write::DuePut { due, again: Again::Replace });
+                }
+                if self.record.budget && matches!(state, StateName::Over(Outcome::Failed | Outcome::InDoubt)) {
+                    let due = Due { errand: brake::BUDGET, subject: self.row.request.uuid(), at: now.after(GATHER) };
+                    self.errands.push(Write::DuePut { due, again: Again::Earlier });
                 }
                 let data = self.facts(|facts, life| Data::Job(JobData::of(facts, life, now)));
                 self.tell(data, now, mint);

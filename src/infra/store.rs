@@ -27,6 +27,7 @@ mod migrate;
 mod open;
 pub mod package;
 pub mod page;
+pub mod pause;
 mod pools;
 pub mod relay;
 pub mod request;

@@ -11,8 +11,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::{command::Item, retry::RetryRule},
-    model::clock::{Timestamp, span},
+    job::{command::Item, retry::RetryRule, window::Schedule},
+    model::{
+        clock::{Timestamp, span},
+        id::PauseId,
+    },
     scomo::outcome::Posted,
 };
 
@@ -42,6 +45,12 @@ pub struct Life {
     worked: bool,
     notify: Notify,
     retry: RetryRule,
+    /// When something may be begun on the device.
+    #[serde(default, skip_serializing_if = "Schedule::is_free")]
+    schedule: Schedule,
+    /// The pause that holds it back; it is looked at again when that is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<PauseId>,
 }
 
 /// Whether the device is asked to open a session (contract "Request", `notify`).
@@ -93,10 +102,21 @@ pub enum Event {
     },
     /// The work on the device ended; in a job that waits for its next attempt only a success counts.
     Finished(Ending),
+    /// A pause applies to it, or its session was ended because its window has closed: nothing new is begun on the device.
+    Held(Hold),
     /// Someone wants it to stop.
     Cancel,
     /// Someone wants it to go on now instead of later.
     Hurry,
+}
+
+/// What holds a job back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Its own schedule, which says when it goes on.
+    Schedule,
+    /// A pause, until it is lifted.
+    Pause(PauseId),
 }
 
 /// Why a notification was not sent.
@@ -218,7 +238,15 @@ impl Life {
             worked: false,
             notify,
             retry,
+            schedule: Schedule { not_before: None, window: None },
+            held: None,
         }
+    }
+
+    /// The same, which begins nothing outside of `schedule`.
+    #[must_use]
+    pub fn scheduled(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
     }
 
     /// Where it stands.
@@ -258,6 +286,18 @@ impl Life {
         self.notify
     }
 
+    /// When something may be begun on the device.
+    #[must_use]
+    pub const fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The pause that held it back when it was last looked at.
+    #[must_use]
+    pub const fn held(&self) -> Option<PauseId> {
+        self.held
+    }
+
     /// Whether an Exec was sent whose end is unknown.
     #[must_use]
     pub const fn exec_outstanding(&self) -> bool {
@@ -270,20 +310,25 @@ impl Life {
         self.report_by.is_some_and(|by| by <= now)
     }
 
-    /// Whether a session that the device opens now may take it up.
+    /// Whether a session that the device opens now may take it up, as far as its own life goes; a pause may still hold it back.
+    /// An Exec whose end is unknown is followed up at any hour.
     #[must_use]
     pub fn is_ready(&self, now: Timestamp) -> bool {
+        let may_begin = || self.exec_outstanding() || self.schedule.is_open(now);
         match &self.state {
-            State::Waiting { not_before } => not_before.is_none_or(|t| t <= now),
-            State::Notified | State::InSession | State::AwaitingReport | State::AwaitingUser => true,
+            State::Waiting { not_before } => not_before.is_none_or(|t| t <= now) && may_begin(),
+            State::Notified | State::InSession | State::AwaitingUser => may_begin(),
+            State::AwaitingReport => true,
             State::Accepted | State::Over(_) => false,
         }
     }
 
-    /// Until when a turn that comes is not for it: it rests after a failure, or never asks its device to come.
+    /// Until when a turn that comes is not for it: it rests after a failure or until its window opens, is held back by a pause, or
+    /// never asks its device to come.
     #[must_use]
     pub const fn passes_until(&self) -> Option<Timestamp> {
         match (&self.state, self.notify) {
+            (State::Waiting { .. }, _) if self.held.is_some() => Some(self.deadline),
             (State::Waiting { .. }, Notify::Never) => Some(self.deadline),
             (State::Waiting { not_before }, Notify::Auto | Notify::Always) => *not_before,
             (

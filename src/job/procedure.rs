@@ -86,6 +86,15 @@ impl Procedure {
         }
     }
 
+    /// Whether something that was begun on the device is being followed to its end, so that no hold stops it.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Scomo(scomo) => scomo.is_under_way(),
+            Self::Command(run) => run.is_under_way(),
+        }
+    }
+
     /// The correlators whose generic alerts it takes whatever their type, as [`Input::Told`].
     #[must_use]
     pub fn expects(&self) -> Vec<Correlator> {

@@ -36,6 +36,9 @@ pub struct Record {
     /// What the device's user is asked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Confirm>,
+    /// Its request has a failure budget, which its failure counts for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budget: bool,
     /// What may and shall be read of the device.
     #[serde(default, skip_serializing_if = "Collect::is_open")]
     pub collect: Collect,
@@ -156,6 +159,7 @@ impl Record {
             request_id,
             source,
             order,
+            budget: false,
             collect,
             confirm: None,
             life,

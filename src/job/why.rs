@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    brake::Pause,
     life::{Life, Notify, Over, State, StateName},
     record::{Line, Record},
 };
@@ -13,7 +14,7 @@ use crate::{
 
 /// What there is to know of a job beside itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Around {
+pub struct Around<'a> {
     /// The job.
     pub job: JobId,
     /// The moment.
@@ -24,6 +25,8 @@ pub struct Around {
     pub known: bool,
     /// That has an address at which the device can be notified.
     pub reachable: bool,
+    /// A pause that applies to the job.
+    pub pause: Option<&'a Pause>,
     /// When the device last proved itself in a session, as far as sessions are kept.
     pub last_session: Option<Timestamp>,
 }
@@ -62,7 +65,7 @@ pub struct Next {
 
 /// Says why. Total: every state has its sentence.
 #[must_use]
-pub fn why(record: &Record, around: &Around) -> Why {
+pub fn why(record: &Record, around: &Around<'_>) -> Why {
     let life = &record.life;
     let (why, next) = match life.state() {
         State::Accepted => accepted(life, around),
@@ -91,7 +94,7 @@ pub fn why(record: &Record, around: &Around) -> Why {
     }
 }
 
-fn accepted(life: &Life, around: &Around) -> (String, Option<Next>) {
+fn accepted(life: &Life, around: &Around<'_>) -> (String, Option<Next>) {
     if around.known {
         let text = "It was just stored and is about to join its device's queue.";
         return (text.to_owned(), Some(Next { text: "it joins the queue".to_owned(), at: None }));
@@ -100,8 +103,14 @@ fn accepted(life: &Life, around: &Around) -> (String, Option<Next>) {
     (text.to_owned(), due(life, "it ends as expired, unless the device is registered before"))
 }
 
-fn waiting(record: &Record, not_before: Option<Timestamp>, around: &Around) -> (String, Option<Next>) {
+fn waiting(record: &Record, not_before: Option<Timestamp>, around: &Around<'_>) -> (String, Option<Next>) {
     let life = &record.life;
+    if let Some(told) = around.pause.map(|pause| paused("It is held back by", pause)) {
+        return told;
+    }
+    if let Some(told) = scheduled(life, not_before, around.now) {
+        return told;
+    }
     if let Some(at) = not_before.filter(|at| *at > around.now) {
         return (rests(record), Some(Next { text: format!("attempt {} may begin", life.attempt()), at: Some(at) }));
     }
@@ -134,6 +143,29 @@ fn waiting(record: &Record, not_before: Option<Timestamp>, around: &Around) -> (
     (format!("{text}{}.", last_seen(around)), due(life, "the device is notified"))
 }
 
+/// A pause holds it back.
+fn paused(before: &str, pause: &Pause) -> (String, Option<Next>) {
+    let next = "it goes on when the pause is lifted; its deadline goes on counting".to_owned();
+    (format!("{before} {pause}."), Some(Next { text: next, at: None }))
+}
+
+/// Its schedule, and nothing later, keeps it from beginning.
+fn scheduled(life: &Life, not_before: Option<Timestamp>, now: Timestamp) -> Option<(String, Option<Next>)> {
+    let schedule = life.schedule();
+    if schedule.is_open(now) {
+        return None;
+    }
+    let Some(opens) = schedule.opens(now, life.deadline()) else {
+        let text = format!("It waits for {schedule}, which does not come before its deadline.");
+        return Some((text, due(life, "its deadline ends it")));
+    };
+    not_before.is_none_or(|at| at <= opens).then(|| {
+        let how = if schedule.window.is_some() { format!(", which opens at {opens}") } else { String::new() };
+        let next = "something may be begun on the device".to_owned();
+        (format!("It waits for {schedule}{how}."), Some(Next { text: next, at: Some(opens) }))
+    })
+}
+
 /// The pause after a failed attempt.
 fn rests(record: &Record) -> String {
     let code = record.tried.last().and_then(|tried| tried.code);
@@ -152,7 +184,13 @@ fn in_session(life: &Life) -> (String, Option<Next>) {
     (text.to_owned(), due(life, "the session is given up, if the device stays silent"))
 }
 
-fn awaiting_report(life: &Life, around: &Around) -> (String, Option<Next>) {
+fn awaiting_report(life: &Life, around: &Around<'_>) -> (String, Option<Next>) {
+    if let Some(pause) = around.pause.filter(|_| life.report_late(around.now)) {
+        return paused(
+            "The device took the operation on, and its report is overdue; the device is not asked because of",
+            pause,
+        );
+    }
     let text = if life.report_late(around.now) {
         "The device took the operation on, and its report is overdue"
     } else {
@@ -177,7 +215,7 @@ fn ended(over: &Over) -> String {
 }
 
 /// When the device was last seen, as the end of a sentence.
-fn last_seen(around: &Around) -> String {
+fn last_seen(around: &Around<'_>) -> String {
     match around.last_session {
         Some(at) => format!("; its last session was at {at}"),
         None => "; no session of it is known".to_owned(),

@@ -79,6 +79,8 @@ minted! {
     JobId;
     /// The row of a request; what its sender calls it is the [`RequestId`].
     RequestKey;
+    /// A pause of the brake.
+    PauseId;
     /// The row of a device; what it calls itself is the [`DeviceId`].
     DeviceKey;
     /// The row of a session; what the wire calls it is the [`DmSessionId`].

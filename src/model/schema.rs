@@ -11,8 +11,8 @@ use super::{
     clock::Timestamp,
     digest::Digest,
     id::{
-        ComponentId, DeadLetterId, DeviceId, DeviceKey, EventId, GrantId, JobId, PackageId, RequestId, RequestKey,
-        RequestSource, SessionKey, Tenant,
+        ComponentId, DeadLetterId, DeviceId, DeviceKey, EventId, GrantId, JobId, ListName, PackageId, RequestId,
+        RequestKey, RequestSource, SessionKey, Tenant,
     },
     rule::Rule,
     version::{Version, VersionRule},
@@ -61,6 +61,7 @@ texts! {
     DeadLetterId => json!({ "type": "string", "format": "uuid" });
     Tenant => name(NARROW, Self::MOST_BYTES);
     RequestId => name(NAME, Self::MOST_BYTES);
+    ListName => name(NAME, Self::MOST_BYTES);
     RequestSource => name(NAME, Self::MOST_BYTES);
     DeviceId => name(NAME, Self::MOST_BYTES);
     PackageId => name(NARROW, Self::MOST_BYTES);

@@ -125,7 +125,14 @@ impl Scomo {
             Input::Granted { url } => grant(stage, &url, &mut hand),
             Input::SessionEnded => ended(stage, &mut hand),
         };
-        let (mut memory, effects) = hand.done();
+        let (mut memory, mut effects) = hand.done();
+        let (mut stage, begins) = (stage, effects.iter().any(|e| matches!(e, Effect::Ask(_) | Effect::Need(_))));
+        if cx.held && begins && !stage.follows_up() {
+            // As if the session had ended before: the next one asks the device how things are.
+            effects.retain(|e| matches!(e, Effect::Learned(_) | Effect::Note(_) | Effect::Heard(_)));
+            effects.push(Effect::Held);
+            (stage, memory) = (Stage::Resting, memory.between_sessions());
+        }
         if let Some(before) = before.filter(|_| matches!(stage, Stage::Over | Stage::Resting)) {
             memory.last = Some(Box::new(before));
         }
@@ -182,6 +189,12 @@ impl Scomo {
         self.stage.work().map(|work| work.operation)
     }
 
+    /// Whether an Exec that was sent, or what comes of it, is being followed to its end.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.stage.follows_up() || matches!(self.stage, Stage::Executing { .. } | Stage::Waiting { .. })
+    }
+
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {
@@ -190,6 +203,11 @@ impl Scomo {
 }
 
 impl Stage {
+    /// Whether what is asked of the device here only looks for, and tidies up after, what an Exec has done.
+    const fn follows_up(&self) -> bool {
+        matches!(self, Self::Checking { .. } | Self::Confirming { .. } | Self::Tidying { .. })
+    }
+
     /// The work whose Exec was sent and has no end yet, and whether the device accepted it; else the stage as it is.
     fn sent(self) -> Result<(Box<Work>, bool), Self> {
         match self {

@@ -21,8 +21,9 @@ use super::{
     },
 };
 use crate::{
-    contract::{accept::Defaults, class::Classes},
+    contract::class::Classes,
     flow::{
+        brake::Brakes,
         delivery::Delivery,
         intake::{Consumer, FanOut, Intake},
         janitor::{self, Completer, Retention},
@@ -36,7 +37,7 @@ use crate::{
         courier::{self, Webhook},
         depot::{Depot, Loaded},
         driver::{self, Driver, Poke},
-        jobs::hand::Hand,
+        jobs::{brake::Brake, hand::Hand},
         store::{self, Keys, Store},
         system::{SharedClock, SystemMint},
         telemetry::{Metrics, chain},
@@ -245,6 +246,12 @@ impl Shared {
         let fan_out = self.fan_out(store.clone());
         let few = driver::Settings { cap: FANNED_OUT, ..usual };
         tasks.spawn(Driver { settings: few, ..driver(&fan_out.again) }.drive(Arc::new(fan_out)));
+        let brakes = Brakes {
+            brake: self.brake(store.clone()),
+            bad_signature_devices: self.settings.brake.bad_signature_devices,
+            metrics: self.metrics.clone(),
+        };
+        tasks.spawn(driver(&Poke::default()).drive(Arc::new(brakes)));
         self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(store.clone(), self.clock(), keep, stop.clone()));
         Ok(())
@@ -284,6 +291,7 @@ impl Shared {
             let consumer = Consumer {
                 intake: self.intake(self.store.for_flow()),
                 hand: self.hand(self.store.for_flow()),
+                brake: self.brake(self.store.for_flow()),
                 amqp: Arc::clone(amqp),
                 tenant: Tenant::default(),
                 stop: stop.clone(),
@@ -304,6 +312,10 @@ impl Shared {
             told: self.told.clone(),
             again: Poke::default(),
         }
+    }
+
+    fn brake(&self, store: Store) -> Brake {
+        Brake { store, clock: self.clock(), mint, due: self.due.clone(), told: self.told.clone() }
     }
 
     fn hand(&self, store: Store) -> Hand {
@@ -353,6 +365,7 @@ impl Shared {
             store: self.store.for_admin(),
             intake: self.intake(self.store.for_admin()),
             hand: self.hand(self.store.for_admin()),
+            brake: self.brake(self.store.for_admin()),
             classes: Arc::clone(&self.classes),
             most_listed: self.settings.limits.target_list_devices,
             clock: self.clock(),
@@ -385,7 +398,7 @@ impl Shared {
                 wire: self.settings.device.limits,
                 inventories: self.settings.retention.inventories,
                 policy: self.policy.clone(),
-                defaults: Defaults { deadline: self.settings.job.default_deadline },
+                defaults: self.settings.job.defaults(),
                 tenant: Tenant::default(),
             },
             clock: self.clock(),
@@ -398,7 +411,7 @@ impl Shared {
         Intake {
             store,
             catalogue: self.catalogue.clone(),
-            defaults: Defaults { deadline: self.settings.job.default_deadline },
+            defaults: self.settings.job.defaults(),
             policy: self.policy.clone(),
             clock: self.clock(),
             mint,

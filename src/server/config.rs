@@ -24,7 +24,7 @@ use serde::Deserialize;
 pub use check::{Complaint, Complaints};
 pub use schema::schema;
 pub use section::{
-    Admin, AuthMode, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash, Webhook,
+    Admin, AuthMode, Brake, Device, Download, Job, Limits, Ops, Retention, Role, Secrets, Token, TokenHash, Webhook,
 };
 
 use crate::{
@@ -57,6 +57,8 @@ pub struct Settings {
     pub ops: Ops,
     /// How jobs are run when their request does not say.
     pub job: Job,
+    /// When the service pauses something by itself.
+    pub brake: Brake,
     /// The webhook courier.
     pub webhook: Webhook,
     /// The keys that encrypt secrets in the database.

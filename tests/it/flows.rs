@@ -3,6 +3,7 @@
 //! SCOMO sheet's matrix (9.2).
 
 mod alternate;
+mod brake;
 mod cancel;
 mod collect;
 mod command;
@@ -20,6 +21,7 @@ mod refused;
 mod restart;
 mod rows;
 mod vanish;
+mod window;
 
 const HELLO: &str = "org.example.hello";
 const HELLO_SCRIPT: &str = "org.example.hello.script";

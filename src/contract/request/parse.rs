@@ -11,8 +11,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Action, ComponentOperation, Confirm, Delivery, IfNoUi, IfUnknownDevice, Notify, PackageOperation, PackageWanted,
-    Request, RetryRule, Targets, Work,
+    Action, ComponentOperation, Confirm, Delivery, FailureBudget, IfNoUi, IfUnknownDevice, Notify, PackageOperation,
+    PackageWanted, Request, RetryRule, Schedule, Targets, Window, Work,
 };
 use crate::{
     contract::problem::{
@@ -30,6 +30,8 @@ use crate::{
 pub(in crate::contract) const PRIORITIES: RangeInclusive<u32> = 0..=9;
 pub(in crate::contract) const RETRIES: RangeInclusive<u32> = 0..=100;
 pub(in crate::contract) const BACKOFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+pub(in crate::contract) const FAILURES: RangeInclusive<u32> = 0..=10_000_000;
+pub(in crate::contract) const WINDOW: RangeInclusive<u32> = 1..=Window::MOST_MINUTES;
 pub(in crate::contract) const AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(3650 * 24);
 pub(in crate::contract) const SOURCES: [(&str, FactSource); 2] =
     [("devdetail", FactSource::DevDetail), ("inventory", FactSource::Inventory)];
@@ -65,8 +67,9 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     });
     let work = work(&mut root);
     let targets = root.need("targets").and_then(|f| f.object()).and_then(targets);
-    let deadline = root.get("schedule").and_then(|f| f.object()).and_then(schedule);
+    let schedule = root.get("schedule").map_or(Some((None, Schedule::default())), |f| f.object().and_then(schedule));
     let retry = root.get("retry").map_or_else(|| Some(RetryRule::default()), |f| f.object().and_then(retry));
+    let failure_budget = root.get("failure_budget").map(|f| f.object().and_then(failure_budget));
     let notify = root.get("notify").map_or(Some(Notify::default()), |f| f.choice(&NOTIFIES, &[]));
     let if_unknown_device =
         root.get("if_unknown_device").map_or(Some(IfUnknownDevice::default()), |f| f.choice(&UNKNOWN_DEVICE, &[]));
@@ -75,6 +78,7 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
     let collect = root.get("collect").map(|f| sources(&f, only));
     let collect_max_age = root.get("collect_max_age").map(|f| f.duration(&AGE));
     root.close();
+    let (deadline, schedule) = schedule?;
     Some(Request {
         request_id: request_id?,
         source: source?,
@@ -82,7 +86,12 @@ fn whole(mut root: Object<'_>, caller: &RequestSource) -> Option<Request> {
         work: work?,
         targets: targets?,
         deadline,
+        schedule,
         retry: retry?,
+        failure_budget: match failure_budget {
+            Some(read) => Some(read?),
+            None => None,
+        },
         notify: notify?,
         if_unknown_device: if_unknown_device?,
         confirm: match confirm {
@@ -279,11 +288,33 @@ fn devices(field: &Field<'_>) -> Option<Vec<DeviceId>> {
     good.then_some(devices)
 }
 
-fn schedule(mut schedule: Object<'_>) -> Option<Timestamp> {
-    schedule.later(&["not_before", "window"]);
-    let deadline = schedule.get("deadline").and_then(|f| f.time());
+/// The deadline, and when something may be begun.
+fn schedule(mut schedule: Object<'_>) -> Option<(Option<Timestamp>, Schedule)> {
+    let deadline = schedule.get("deadline").map(|f| f.time());
+    let not_before = schedule.get("not_before").map(|f| f.time());
+    let window = schedule.get("window").map(|f| f.object().and_then(window));
     schedule.close();
-    deadline
+    let deadline = match deadline {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let not_before = match not_before {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let window = match window {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some((deadline, Schedule { not_before, window }))
+}
+
+fn window(mut window: Object<'_>) -> Option<Window> {
+    let cron = window.need("cron").and_then(|f| f.parsed(Code::InvalidCron));
+    let minutes = window.need("minutes").and_then(|f| f.number(&WINDOW));
+    let time_zone = window.need("time_zone").and_then(|f| f.parsed(Code::InvalidTimeZone));
+    window.close();
+    Some(Window { cron: cron?, minutes: minutes?, time_zone: time_zone? })
 }
 
 fn confirm(mut confirm: Object<'_>) -> Option<Confirm> {
@@ -309,6 +340,12 @@ fn texts(field: &Field<'_>) -> Option<Texts> {
         }
     }
     Texts::new(texts).ok().filter(|_| good)
+}
+
+fn failure_budget(mut budget: Object<'_>) -> Option<FailureBudget> {
+    let failed = budget.need("failed").and_then(|f| f.number(&FAILURES));
+    budget.close();
+    Some(FailureBudget { failed: failed? })
 }
 
 fn retry(mut retry: Object<'_>) -> Option<RetryRule> {

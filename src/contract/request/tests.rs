@@ -164,15 +164,78 @@ fn every_fault_is_told_at_once() {
 
 #[test]
 fn what_comes_later_is_refused_by_name() {
-    let later = json!({
-        "schedule": { "not_before": "2030-01-01T00:00:00Z", "window": {} },
-    });
-    let problem = read(&with(&download(), &later)).unwrap_err();
-    assert_eq!((problem.status(), problem.errors.len()), (422, 2));
-    assert!(problem.errors.iter().all(|f| f.code == Code::NotSupportedYet), "{problem:?}");
-    assert_eq!(problem.errors[0].detail, "`not_before` is not supported yet");
-    assert_eq!(faults(&with(&download(), &json!({ "kind": "bootstrap" }))), ["/kind not_supported_yet"]);
+    let problem = read(&with(&download(), &json!({ "kind": "bootstrap" }))).unwrap_err();
+    assert_eq!((problem.status(), problem.errors.len()), (422, 1));
+    assert_eq!(problem.errors[0].code, Code::NotSupportedYet);
     assert_eq!(faults(&with(&download(), &json!({ "kind": "upload" }))), ["/kind unknown_value"]);
+}
+
+fn scheduled(schedule: &Value) -> Value {
+    with(&download(), &json!({ "schedule": schedule }))
+}
+
+#[test]
+fn a_schedule_says_when_something_may_be_begun() {
+    let window = json!({ "cron": "0  2 * * MON-fri", "minutes": 120, "time_zone": "europe/paris" });
+    let request = read(&scheduled(&json!({ "not_before": "2023-12-01T00:00:00Z", "window": window }))).unwrap();
+    assert_eq!(request.deadline, None);
+    assert_eq!(request.schedule.not_before, Timestamp::parse("2023-12-01T00:00:00Z").ok());
+    let stored = serde_json::to_value(&request).unwrap();
+    assert_eq!(
+        stored["schedule"]["window"],
+        json!({ "cron": "0 2 * * MON-fri", "minutes": 120, "time_zone": "Europe/Paris" })
+    );
+    assert_eq!(serde_json::from_value::<Request>(stored).unwrap(), request);
+    let other = scheduled(&json!({ "not_before": "2023-12-01T00:00:00Z" }));
+    assert_ne!(read(&other).unwrap().digest(), request.digest());
+    assert_eq!(
+        read(&scheduled(&json!({}))).unwrap().digest(),
+        read(&with(&download(), &json!({ "schedule": null }))).unwrap().digest()
+    );
+}
+
+#[test]
+fn a_schedule_that_is_none_is_refused_with_the_place() {
+    let bad = |window: Value| faults(&scheduled(&json!({ "window": window })));
+    assert_eq!(
+        bad(json!({ "cron": "0 2 * *", "minutes": 0, "time_zone": "Europe/Atlantis", "until": 1 })),
+        [
+            "/schedule/window/cron invalid_cron",
+            "/schedule/window/minutes out_of_range",
+            "/schedule/window/time_zone invalid_time_zone",
+            "/schedule/window/until unknown_field",
+        ]
+    );
+    assert_eq!(
+        bad(json!({})),
+        [
+            "/schedule/window/cron missing_field",
+            "/schedule/window/minutes missing_field",
+            "/schedule/window/time_zone missing_field"
+        ]
+    );
+    assert_eq!(bad(json!({ "cron": 2, "minutes": 10081, "time_zone": 1 })).len(), 3);
+    assert_eq!(faults(&scheduled(&json!({ "not_before": "soon", "window": "night" }))).len(), 2);
+}
+
+#[test]
+fn a_schedule_must_leave_a_moment_before_the_deadline() {
+    let fits = |schedule: Value, days: u64| {
+        let deadline = NOW.after(Duration::from_hours(days * 24));
+        let request = read(&scheduled(&schedule)).unwrap();
+        let found = request.fits(NOW, deadline, Duration::from_hours(365 * 24));
+        found.map_err(|problem| format!("{} {}", problem.errors[0].pointer, problem.errors[0].code))
+    };
+    let window = |cron: &str| json!({ "window": { "cron": cron, "minutes": 60, "time_zone": "UTC" } });
+    assert_eq!(fits(json!({}), 365), Ok(()));
+    assert_eq!(fits(json!({}), 366), Err("/schedule/deadline out_of_range".to_owned()));
+    assert_eq!(fits(window("0 2 * * *"), 1), Ok(()));
+    // NOW is a Tuesday.
+    assert_eq!(fits(window("0 2 * * mon"), 5), Err("/schedule/window never_opens".to_owned()));
+    assert_eq!(fits(window("0 2 30 2 *"), 365), Err("/schedule/window never_opens".to_owned()));
+    let late = json!({ "not_before": "2023-11-16T00:00:00Z" });
+    assert_eq!(fits(late.clone(), 2), Ok(()));
+    assert_eq!(fits(late, 1), Err("/schedule/not_before never_opens".to_owned()));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     contract::event::{
-        DeviceAlert, DeviceInventory, EventType, JobData, LateResult, RequestAccepted, RequestCompleted,
-        RequestConflict, RequestRejected,
+        DeviceAlert, DeviceInventory, EventType, JobData, LateResult, PackageHeld, RequestAccepted, RequestCompleted,
+        RequestConflict, RequestPaused, RequestRejected, RequestResumed,
     },
     job::life::StateName,
     model::id::{EventId, JobId, Tenant},
@@ -69,6 +69,10 @@ fn when(kind: EventType) -> &'static str {
         EventType::RequestRejected => "A message of the bus was refused; it is a dead letter.",
         EventType::RequestConflict => "A message of the bus had the identity of another request.",
         EventType::RequestCompleted => "All jobs of a request have ended, once.",
+        EventType::RequestPaused => "A request was paused: nothing new of it is begun.",
+        EventType::RequestResumed => "A request that was paused goes on.",
+        EventType::PackagePaused => "A package was paused, in one version or in all.",
+        EventType::PackageResumed => "A package that was paused goes on.",
         EventType::Job(StateName::Accepted) => "The job was stored.",
         EventType::Job(StateName::Waiting) => "The job waits for its device.",
         EventType::Job(StateName::Notified) => "The courier took a notification for the device.",
@@ -93,6 +97,9 @@ fn data(kind: EventType, generator: &mut SchemaGenerator) -> Option<Value> {
         EventType::RequestRejected => of::<RequestRejected>(generator),
         EventType::RequestConflict => of::<RequestConflict>(generator),
         EventType::RequestCompleted => of::<RequestCompleted>(generator),
+        EventType::RequestPaused => of::<RequestPaused>(generator),
+        EventType::RequestResumed => of::<RequestResumed>(generator),
+        EventType::PackagePaused | EventType::PackageResumed => of::<PackageHeld>(generator),
         EventType::Job(state) => {
             let required: &[&str] = if state.is_terminal() { &["result"] } else { &[] };
             let here = json!({ "properties": { "state": { "const": state.as_str() } }, "required": required });

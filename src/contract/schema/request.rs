@@ -14,15 +14,16 @@ use crate::{
         request::{
             Request,
             parse::{
-                ACTIONS, AGE, BACKOFF, DELIVERIES, IF_NO_UI, KINDS, NOTIFIES, OF_WORK, OPERATIONS, PRIORITIES, RETRIES,
-                SOURCES, UNKNOWN_DEVICE,
+                ACTIONS, AGE, BACKOFF, DELIVERIES, FAILURES, IF_NO_UI, KINDS, NOTIFIES, OF_WORK, OPERATIONS,
+                PRIORITIES, RETRIES, SOURCES, UNKNOWN_DEVICE, WINDOW,
             },
         },
     },
-    job::retry::RetryRule,
+    job::{retry::RetryRule, window::Cron},
     model::{
         clock::span,
-        id::{ComponentId, DeviceId, PackageId, RequestId, RequestSource},
+        id::{ComponentId, DeviceId, ListName, PackageId, RequestId, RequestSource},
+        rule::Rule,
         schema::{NAME, NARROW, VERSION_RULE, name},
         version::VersionRule,
     },
@@ -65,6 +66,7 @@ pub(super) fn body() -> Value {
             ("collect_max_age", duration(&AGE)),
             ("schedule", schedule()),
             ("retry", retry()),
+            ("failure_budget", failure_budget()),
             ("notify", or(told(words(&NOTIFIES), "Whether devices are asked to open a session."), "auto")),
             ("confirm", confirm()),
             (
@@ -133,7 +135,14 @@ fn targets() -> Value {
         "items": name(NAME, DeviceId::MOST_BYTES),
         "description": "Device ids as in DevInfo/DevId, each device once in whatever spelling.",
     });
-    told(closed([("devices", devices)], &["devices"]), "The devices, each of which gets a job.")
+    let list = told(name(NAME, ListName::MOST_BYTES), "A target list that was uploaded before, by its name or key.");
+    let filter = json!({
+        "type": "string", "minLength": 1, "maxLength": Rule::MOST_BYTES,
+        "description": "CEL over what the registered devices told last.",
+    });
+    let ways = ["devices", "list", "filter"].map(|way| json!({ "required": [way] }));
+    let schema = with(closed([("devices", devices), ("list", list), ("filter", filter)], &[]), "oneOf", json!(ways));
+    told(schema, "The devices, each of which gets a job.")
 }
 
 pub(super) fn package() -> Value {
@@ -157,7 +166,29 @@ fn schedule() -> Value {
         "type": "string", "format": "date-time",
         "description": "When all jobs end at the latest, RFC 3339, in the future; absent: `job.default_deadline` from now.",
     });
-    closed([("deadline", deadline)], &[])
+    let not_before = json!({
+        "type": "string", "format": "date-time", "description": "Before, devices are left in peace; RFC 3339.",
+    });
+    closed([("deadline", deadline), ("not_before", not_before), ("window", window())], &[])
+}
+
+fn window() -> Value {
+    let cron = json!({
+        "type": "string", "minLength": 1, "maxLength": Cron::MOST_BYTES,
+        "description": "When it opens: minute, hour, day of the month, month, day of the week.",
+    });
+    let time_zone =
+        json!({ "type": "string", "minLength": 1, "description": "Whose clock, as in `Europe/Paris` (IANA)." });
+    let minutes = told(number(&WINDOW), "How long it stays open.");
+    let schema =
+        closed([("cron", cron), ("minutes", minutes), ("time_zone", time_zone)], &["cron", "minutes", "time_zone"]);
+    told(schema, "Outside of it devices are left in peace.")
+}
+
+fn failure_budget() -> Value {
+    let failed =
+        told(number(&FAILURES), "Jobs that may end as failed or in doubt; with one more the request is paused.");
+    closed([("failed", failed)], &["failed"])
 }
 
 fn retry() -> Value {

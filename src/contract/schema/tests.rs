@@ -58,11 +58,15 @@ fn requests() -> Vec<Value> {
             "schema": "scomo.request/1", "source": "oss/campaigns", "priority": 9, "kind": "download", "action": "deliver",
             "package": { "id": "org.example.player", "version": ">=2.1, <3" }, "delivery": "alternate",
             "allow_downgrade": true, "collect": ["devdetail", "inventory"], "collect_max_age": "24h",
-            "schedule": { "deadline": "2030-01-01T00:00:00Z" }, "retry": { "limit": 3, "backoff": "5m" },
+            "schedule": { "deadline": "2030-01-01T00:00:00Z", "not_before": "2029-01-01T00:00:00Z",
+                "window": { "cron": "0 2 * * mon-fri", "minutes": 120, "time_zone": "Europe/Paris" } },
+            "failure_budget": { "failed": 10 }, "retry": { "limit": 3, "backoff": "5m" },
             "notify": "never", "confirm": { "text": { "en": "Install?", "pt-BR": "Sim?" }, "if_no_ui": "stop" },
             "if_unknown_device": "wait",
         })),
         of(json!({ "kind": "operation", "operation": "install", "package": { "id": "p" } })),
+        of(json!({ "kind": "inventory", "targets": { "list": "north" } })),
+        of(json!({ "kind": "inventory", "targets": { "filter": "dev.man == 'Acme'" } })),
         of(json!({ "kind": "operation", "operation": "activate", "component": { "id": "c/1" } })),
         of(json!({ "kind": "operation", "operation": "remove", "component": { "id": "c" }, "confirm": {} })),
         of(json!({ "kind": "operation", "operation": "remove", "package": { "id": "p", "version": "*" } })),
@@ -94,7 +98,7 @@ fn requests() -> Vec<Value> {
 fn controls() -> Vec<Value> {
     vec![
         json!({ "control": "cancel", "request_id": "r", "control_id": "c" }),
-        json!({ "control": "cancel", "request_id": "r", "source": "oss", "control_id": "c" }),
+        json!({ "control": "pause", "request_id": "r", "source": "oss", "control_id": "c" }),
     ]
 }
 
@@ -155,6 +159,8 @@ fn is_beyond(problem: &Problem) -> bool {
             let bounds = ["/backoff", "/collect_max_age", "/max_seconds", "nonce"];
             // Devices in another spelling; the deadline; bits of base64 that stand for nothing.
             [Code::Duplicate, Code::PastDeadline, Code::InvalidBase64].contains(&fault.code)
+                // Small languages, and the names of time zones.
+                || [Code::InvalidRule, Code::InvalidCron, Code::InvalidTimeZone, Code::NeverOpens].contains(&fault.code)
                 // Durations, and bounds of two members together.
                 || (fault.code == Code::OutOfRange && bounds.into_iter().any(at))
                 // The number of a choice that is not there.
@@ -239,6 +245,11 @@ fn what_is_wrong_is_refused_by_schema_and_reader() {
         with(json!({ "kind": "bootstrap" })),
         with(json!({ "targets": { "devices": [] } })),
         with(json!({ "targets": {} })),
+        with(json!({ "targets": { "devices": ["a"], "list": "north" } })),
+        with(json!({ "targets": { "list": " " } })),
+        with(json!({ "schedule": { "window": { "cron": "0 2 * * *", "minutes": 0, "time_zone": "UTC" } } })),
+        with(json!({ "schedule": { "window": { "cron": "0 2 * * *", "minutes": 60 } } })),
+        with(json!({ "failure_budget": {} })),
         with(json!({ "targets": { "devices": ["a", "a"] } })),
         with(json!({ "operation": "remove" })),
         with(json!({ "package": { "id": "a/b" } })),
@@ -287,8 +298,8 @@ fn what_is_wrong_with_commands_is_refused_by_schema_and_reader() {
         command(json!({ "do": "prompt", "prompt": "confirm", "text": { "en": "x" }, "hidden": true })),
         merged(requests().pop().unwrap(), &json!({ "commands": [{ "do": "get", "uri": "./a" }] })),
         merged(requests().pop().unwrap(), &json!({ "collect": [] })),
-        merged(requests().remove(6), &json!({ "collect": [] })),
-        merged(requests().remove(3), &json!({ "package": { "id": "p" } })),
+        merged(requests().remove(8), &json!({ "collect": [] })),
+        merged(requests().remove(5), &json!({ "package": { "id": "p" } })),
         json!({ "control": "explode" }),
         json!([]),
     ]);

@@ -25,10 +25,14 @@ use crate::{
             amqp::{self, Delivery, ERROR_HEADER, Inbox, Kind, Link, Message},
             backoff::Backoff,
         },
-        jobs::hand::{Hand, Unmoved},
+        jobs::{
+            brake::{Brake, Wish},
+            hand::{Hand, Unmoved},
+        },
         store::{self, request::RequestRow},
         telemetry::chain,
     },
+    job::brake::Scope,
     model::id::{RequestId, RequestSource, Tenant},
 };
 
@@ -41,6 +45,8 @@ pub struct Consumer {
     pub intake: Intake,
     /// Does what controls ask for.
     pub hand: Hand,
+    /// The same for those that pause and let go on.
+    pub brake: Brake,
     /// Where they come from.
     pub amqp: Arc<Amqp>,
     /// Whose they are.
@@ -272,11 +278,22 @@ impl Consumer {
             let detail = format!("no request `{request_id}` of `{source}` was accepted");
             return Ok(Verdict::Refused(Box::new(Problem::new(Code::NotFound, detail))));
         };
+        let (by, scope) = (format!("control {control_id}"), Scope::Request(row.key));
         match act {
             Act::Cancel => {
-                let by = format!("control {control_id}");
                 let jobs = self.hand.cancel_request(row.key, &by).await?;
                 tracing::info!(request.id = %request_id, control = %control_id, jobs, "Request cancelled from the bus");
+            }
+            // One that has ended has nothing to hold back.
+            Act::Pause if row.completed.is_none() => {
+                let wish = Wish { tenant: self.tenant.clone(), scope, by, reason: None };
+                self.brake.pause(&wish).await?;
+                tracing::info!(request.id = %request_id, control = %control_id, "Request paused from the bus");
+            }
+            Act::Pause => {}
+            Act::Resume => {
+                self.brake.resume(&self.tenant, &scope, &by).await?;
+                tracing::info!(request.id = %request_id, control = %control_id, "Request resumed from the bus");
             }
         }
         Ok(Verdict::Accepted(super::receipt(&row)))

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     contract::{
         accept::{accept, fan_out},
-        request::{IfUnknownDevice, Request, Targets, Work},
+        request::{IfUnknownDevice, Request, Schedule, Targets, Work},
     },
     infra::{
         jobs::{Moving, begin},
@@ -150,7 +150,9 @@ impl Desk<'_> {
             work,
             targets: Targets::Devices(vec![device.clone()]),
             deadline: None,
+            schedule: Schedule::default(),
             retry: RetryRule::default(),
+            failure_budget: None,
             notify: Notify::default(),
             if_unknown_device: IfUnknownDevice::default(),
             confirm: None,
@@ -176,7 +178,7 @@ impl Desk<'_> {
 
     /// Takes the job up if the session has none in hand; else it waits for its turn.
     fn hold(&mut self, job: Moving) -> Result<(), Trouble> {
-        if !self.is_live() || self.work.is_busy() {
+        if !self.is_live() || self.work.is_busy() || !self.work.may_take(&job, &self.class.name, self.now) {
             self.work.queue(job);
             return Ok(());
         }

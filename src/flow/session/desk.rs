@@ -5,6 +5,7 @@ use super::{
     Header, Post, Reply, Sessions, Trouble,
     alert::Alerts,
     answer::{self, Kept, Stored},
+    hold::starts,
     stock::Stock,
     tale::{Tale, Told},
     work::{Held, Way, Work},
@@ -77,7 +78,7 @@ impl<'a> Desk<'a> {
         message: &Message,
         now: Timestamp,
     ) -> Result<Self, Trouble> {
-        let Scene { device, session, job, inventory } = scene;
+        let Scene { device, session, job, inventory, pauses } = scene;
         let known = Known::of(&device)?;
         let stock = Stock::of(inventory)?;
         let roots = known::roots(&device)?;
@@ -93,12 +94,12 @@ impl<'a> Desk<'a> {
             Some(stored) => (stored.machine, stored.started),
             None => (Machine::open(&message.header), false),
         };
-        let mut work = Work::new(roots, stock, started);
+        let mut work = Work::new(roots, stock, started, pauses);
         let held = match session.as_ref().filter(|row| row.authenticated) {
             None => Held::Unproven,
             Some(row) => row.job.map_or(Held::Nothing, Held::Job),
         };
-        work.offer_job(job, held, flow, now).await?;
+        work.offer_job(job, held, (flow, &class.name), now).await?;
         let bereft = matches!(held, Held::Job(_)) && work.record().is_none();
         let (account, resp_uri) = (account::of(&device)?, flow.resp_uri(key));
         let tale = Tale::new(device.device_id.clone(), machine.session_id().to_owned());
@@ -249,9 +250,18 @@ impl<'a> Desk<'a> {
         if self.bereft && self.is_live() {
             return self.abort("its job was cancelled or ran out of time".to_owned());
         }
+        if let Some(halt) = self.stops() {
+            return self.stop(&halt);
+        }
         let flow = self.flow;
         let cx = flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
         let (machine, said) = self.machine.clone().answer(&cx);
+        // What was asked in a former message may only be said now.
+        if starts(&said.message.body)
+            && let Some(halt) = self.held()
+        {
+            return self.stop(&halt);
+        }
         match answer::build(said.clone(), &flow.depot).await {
             Ok(body) => {
                 self.machine = machine;
@@ -276,15 +286,21 @@ impl<'a> Desk<'a> {
 
     /// The answer that ends the session (Alert 1223) for a reason of this service.
     fn abort(&mut self, why: String) -> Result<(Answer, Vec<u8>), Trouble> {
+        self.note(format!("session given up: {why}"));
+        self.tale.add(Told::GivenUp { why });
+        let ended = self.end_session("aborted");
+        self.let_go(true)?;
+        Ok(ended)
+    }
+
+    /// Ends the dialogue with Alert 1223.
+    pub(super) fn end_session(&mut self, outcome: &'static str) -> (Answer, Vec<u8>) {
         let cx = self.flow.context(Some(&self.account), &self.class.dm, &self.resp_uri);
         let (machine, said) = self.machine.clone().abort(&cx);
         self.machine = machine;
-        self.note(format!("session given up: {why}"));
-        self.tale.add(Told::GivenUp { why });
-        self.outcome = Some("aborted");
-        self.let_go(true)?;
+        self.outcome = Some(outcome);
         let body = crate::wire::syncml::xml::write(&said.message);
-        Ok((said, body))
+        (said, body)
     }
 
     fn unit(self, kept: Kept, open: bool, post: &Post<'_>, header: &Header) -> Result<(Unit, Tale), Trouble> {

@@ -3,7 +3,16 @@
 
 use super::{desk::Desk, tale::Told};
 use crate::{
+    infra::{
+        jobs::brake::REJECTED,
+        store::{
+            Write,
+            due::{Again, Due},
+            pause::Rejection,
+        },
+    },
     job::procedure::Way,
+    model::{catalog::PackageRef, id::JobId},
     scomo::{
         outcome::{Posted, Reaction, ResultCode},
         procedure::turn::Ending,
@@ -65,8 +74,21 @@ impl Desk<'_> {
         self.note(format!("from now on packages for {env_type:?} are not chosen for this device"));
     }
 
+    /// The device does not trust the package: enough of them stop it.
+    fn distrusted(&mut self, package: PackageRef, job: JobId) {
+        let (tenant, device_norm) = (self.device.tenant.clone(), self.device.device_id.normalised());
+        let due = Due { errand: REJECTED, subject: job.uuid(), at: self.now };
+        self.work.writes.extend([
+            Write::Reject(Rejection { tenant, package, device_norm, at: self.now }),
+            Write::DuePut { due, again: Again::Earlier },
+        ]);
+    }
+
     fn rejected(&mut self, code: ResultCode) {
         let package = self.work.record().and_then(crate::job::record::Record::package);
+        if let (1407, Some(package), Some(job)) = (code.number(), &package, self.work.job_id()) {
+            self.distrusted(package.clone(), job);
+        }
         let package = package.map_or_else(|| "unknown".to_owned(), |package| package.pkg_id());
         self.tale.add(Told::Rejected { package, code: code.to_string() });
     }

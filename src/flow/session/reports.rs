@@ -140,6 +140,7 @@ impl Desk<'_> {
                 question: None,
                 ui: None,
                 lang: None,
+                held: false,
             };
             let Turn { procedure, effects } = job.record.procedure.clone().handle(report, &cx, self.mint.as_mut());
             job.record.procedure = procedure;
@@ -151,12 +152,9 @@ impl Desk<'_> {
             if worst(results).is_some_and(ResultCode::is_ok) {
                 let policy = &self.flow.settings.policy;
                 job.step(life::Event::Hurry, self.now, policy, false, self.mint.as_mut());
-                if !self.work.is_busy() {
-                    self.work.propose(job);
-                    let session = self.tale.session().to_owned();
-                    self.take_up(Way::GoesOn(&session))?;
-                    return Ok(true);
-                }
+                let session = self.tale.session().to_owned();
+                self.take_or_keep(job, Way::GoesOn(&session))?;
+                return Ok(true);
             }
             self.work.writes.extend(job.writes(self.now, None)?);
             return Ok(true);

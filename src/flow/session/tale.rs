@@ -24,6 +24,8 @@ pub(super) enum Told {
     Closed { outcome: &'static str },
     /// The session was given up; the sentence says why and what to do.
     GivenUp { why: String },
+    /// The session was ended because its job is held back; the clause says by what.
+    Held { why: String },
     /// Credentials were wrong.
     AuthFailed { attempts: u8 },
     /// The device did something against the rules.
@@ -72,6 +74,9 @@ impl Tale {
             Told::GivenUp { why } => {
                 tracing::warn!(device.id = %device, session.id = session, why, "Session given up");
             }
+            Told::Held { why } => {
+                tracing::info!(device.id = %device, session.id = session, why, "Session ended");
+            }
             Told::AuthFailed { attempts } => {
                 tracing::warn!(device.id = %device, session.id = session, attempts, "A device sent wrong credentials");
             }
@@ -103,6 +108,7 @@ fn count(fact: &Told, metrics: &Metrics) {
         Told::Asked { taken, .. } => metrics.request(if *taken { "accepted" } else { "refused" }),
         Told::Job { .. }
         | Told::GivenUp { .. }
+        | Told::Held { .. }
         | Told::AuthFailed { .. }
         | Told::Tolerated { .. }
         | Told::Report { .. } => {}

@@ -9,6 +9,7 @@ use crate::{
         store::{self, Write, grant::GrantRow, job::JobRow},
     },
     job::{
+        brake::Pause,
         life::{self, StateName},
         plan::Tried,
         procedure::{Context, Effect, Fact, Failure, Input, Need, Turn, Way as Delivery},
@@ -42,6 +43,8 @@ pub(super) struct Work {
     pub(super) roots: Vec<Instance>,
     pub(super) stock: Stock,
     pub(super) writes: Vec<Write>,
+    /// The pauses that may apply to the device's jobs.
+    pub(super) pauses: Vec<Pause>,
 }
 
 /// What a session works on when a message comes.
@@ -74,7 +77,7 @@ const MOST_JOBS: usize = 16;
 pub(super) const MOST_WAITING: u32 = 32;
 
 impl Work {
-    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool) -> Self {
+    pub(super) const fn new(roots: Vec<Instance>, stock: Stock, started: bool, pauses: Vec<Pause>) -> Self {
         Self {
             candidate: None,
             job: None,
@@ -86,6 +89,7 @@ impl Work {
             roots,
             stock,
             writes: Vec::new(),
+            pauses,
         }
     }
 
@@ -95,14 +99,16 @@ impl Work {
         &mut self,
         job: Option<JobRow>,
         held: Held,
-        flow: &Sessions,
+        (flow, class): (&Sessions, &str),
         now: Timestamp,
     ) -> Result<(), Trouble> {
         let Some(row) = job else { return Ok(()) };
         let id = row.id;
         let Some(moving) = readable(row) else { return Ok(()) };
-        if !moving.record.life.is_ready(now) {
-            // It rests after a failure; another job may be ready behind it.
+        // What this session has begun it also ends, or leaves in good order.
+        let begun = matches!(held, Held::Job(held) if held == id) && moving.row().active;
+        if !begun && !self.may_take(&moving, class, now) {
+            // It rests after a failure, or is held back; another job may be ready behind it.
             self.freed |= matches!(held, Held::Unproven);
             return Ok(());
         }
@@ -117,6 +123,11 @@ impl Work {
             Held::Job(_) | Held::Nothing => {}
         }
         Ok(())
+    }
+
+    /// The job in hand.
+    pub(super) const fn job(&self) -> Option<&Moving> {
+        self.job.as_ref()
     }
 
     pub(super) fn record(&self) -> Option<&Record> {
@@ -164,11 +175,12 @@ impl Work {
         self.writes.iter().any(is)
     }
 
-    /// The first of what the device asked for, if no stored job that is ready comes before it.
-    fn next_asked(&mut self) -> Option<Moving> {
-        let first = self.asked.first()?;
+    /// The first of what the device asked for that may be begun, if no stored job that is ready comes before it.
+    fn next_asked(&mut self, class: &str, now: Timestamp) -> Option<Moving> {
+        let place = self.asked.iter().position(|job| self.may_take(job, class, now))?;
+        let first = self.asked.get(place)?;
         let later = self.candidate.as_ref().is_none_or(|stored| stored.row().priority < first.row().priority);
-        later.then(|| self.asked.remove(0))
+        later.then(|| self.asked.remove(place))
     }
 
     /// The correlators of the Execs of the job in hand, or of the one that may be taken up, whose alerts count whatever their type.
@@ -191,6 +203,11 @@ impl Desk<'_> {
     /// Takes up the device's job, now that it has proved itself.
     pub(super) fn take_up(&mut self, way: Way<'_>) -> Result<(), Trouble> {
         let Some(job) = self.work.candidate.take() else { return Ok(()) };
+        if !self.work.may_take(&job, &self.class.name, self.now) {
+            // The device has told what class it is of, and that is paused.
+            self.work.freed = true;
+            return Ok(());
+        }
         let asked = job.record.notification.map(|n| n.session_id);
         self.work.job = Some(job);
         // Nobody may have seen the last session end: it was replaced by this one, or given up when the device fell silent.
@@ -226,6 +243,7 @@ impl Desk<'_> {
             let question = self.question();
             let fresh = self.fresh();
             let lacks = self.known.lacks.operations(self.now);
+            let held = self.held().is_some();
             let Some(job) = &mut self.work.job else { return Ok(()) };
             let cx = Context {
                 roots: &self.work.roots,
@@ -239,6 +257,7 @@ impl Desk<'_> {
                 question: question.as_ref().map(|q| q.ask(&self.flow.settings.policy)),
                 ui: self.class.scomo.ui.of(self.known.ui),
                 lang: self.known.info.lang.as_deref(),
+                held,
             };
             self.work.operation = job.record.procedure.operation();
             let Turn { procedure, effects } = job.record.procedure.clone().handle(input, &cx, self.mint.as_mut());
@@ -259,6 +278,7 @@ impl Desk<'_> {
                     Effect::Note(text) => self.note(text),
                     Effect::Heard(text) => self.heard(text),
                     Effect::AwaitReport { exec: _ } => self.life(life::Event::ReportAwaited),
+                    Effect::Held => {} // the answer ends the session
                     Effect::Finished(ending) => self.finish(ending)?,
                 }
             }
@@ -292,11 +312,12 @@ impl Desk<'_> {
             let norm = self.device.device_id.normalised();
             for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
                 if self.work.candidate.is_none() && !row.active && !self.work.is_written(row.id) {
-                    self.work.offer_job(Some(row), Held::Unproven, self.flow, self.now).await?;
+                    let flow = (self.flow, self.class.name.as_str());
+                    self.work.offer_job(Some(row), Held::Unproven, flow, self.now).await?;
                 }
             }
             self.work.freed = false;
-            if let Some(job) = self.work.next_asked() {
+            if let Some(job) = self.work.next_asked(&self.class.name, self.now) {
                 self.work.propose(job);
             } else if self.work.candidate.is_none() {
                 return Ok(());
@@ -314,6 +335,16 @@ impl Desk<'_> {
         if self.work.job.is_some() {
             self.feed(Input::SessionEnded)?;
             self.life(life::Event::SessionEnded { ours });
+        }
+        Ok(())
+    }
+
+    /// The session ends before the procedure did, and this comes of it for the job.
+    pub(super) fn leave(&mut self, event: life::Event) -> Result<(), Trouble> {
+        if self.work.job.is_some() {
+            self.feed(Input::SessionEnded)?;
+            self.keep_on();
+            self.life(event);
         }
         Ok(())
     }

@@ -73,6 +73,7 @@ pub fn job(
     let deadline = life.deadline();
     let (request_id, source) = (request.request_id.clone(), request.source.clone());
     let record = Record::new(request_id, source, task, asked.collect(), life).confirmed(asked.confirm.clone());
+    let record = Record { budget: asked.failure_budget.is_some(), ..record };
     let row = JobRow {
         id,
         tenant: request.tenant.clone(),

@@ -95,7 +95,13 @@ impl<'u> Batch<'u> {
             | Write::RequestComplete { .. }
             | Write::FanOutInsert(_)
             | Write::PackagePut(_)
-            | Write::DeadInsert(_) => self.before.push(write),
+            | Write::DeadInsert(_)
+            | Write::PauseInsert(_)
+            | Write::PauseDelete(_)
+            | Write::PauseEnd { .. }
+            | Write::BudgetFrom { .. }
+            | Write::Reject(_)
+            | Write::Forgive { .. } => self.before.push(write),
             Write::RequestInsert(row) => self.requests.push(row),
             Write::SessionInsert(row) => self.fresh_sessions.push(row),
             Write::SessionPut(row) => self.sessions.push(row),
@@ -112,7 +118,10 @@ impl<'u> Batch<'u> {
             | Write::InventoryKeep { .. }
             | Write::GrantInsert(_)
             | Write::GrantsRevoke { .. }
-            | Write::GrantNote { .. } => self.after.push(write),
+            | Write::GrantNote { .. }
+            | Write::Hold { .. }
+            | Write::Free { .. }
+            | Write::FreeUpTo { .. } => self.after.push(write),
             Write::EventInsert(row) => self.events.push(row),
             Write::DueClear { errand, subject } => self.clear(errand, *subject),
             Write::DuePut { due, again } => self.plan(due, *again),

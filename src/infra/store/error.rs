@@ -283,6 +283,9 @@ pub enum Conflict {
     /// Another target list has this name.
     #[error("a target list of this name exists")]
     ListExists,
+    /// Exactly this is paused already.
+    #[error("it is paused already")]
+    PausedAlready,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]
     LeaseLost {

@@ -1,12 +1,16 @@
 //! All that a device message needs, with one SELECT.
 
-use crate::model::id::{DmSessionId, SessionKey, Tenant};
+use crate::{
+    job::brake::Pause,
+    model::id::{DmSessionId, SessionKey, Tenant},
+};
 
 use super::{
     Error, Store,
     conn::{Inner, name_of},
     device::{DeviceRaw, DeviceRow, InventoryRaw, InventoryRow},
     job::{JobRaw, JobRow},
+    pause,
     session::{SessionRaw, SessionRow},
     sql,
 };
@@ -37,14 +41,17 @@ pub struct Scene {
     pub job: Option<JobRow>,
     /// Its inventory.
     pub inventory: Option<InventoryRow>,
+    /// The pauses that may apply to its jobs.
+    pub pauses: Vec<Pause>,
 }
 
-/// The four parts of the row, as they stand in the SELECT.
+/// The parts of the row, as they stand in the SELECT.
 pub(super) struct Parts {
     device: DeviceRaw,
     session: Option<SessionRaw>,
     job: Option<JobRaw>,
     inventory: Option<InventoryRaw>,
+    pauses: Option<String>,
 }
 
 /// The parts of a row, the first column of which is at `$first`.
@@ -66,6 +73,7 @@ macro_rules! parts {
             if there(session)? { Some(SessionRaw::at(row, session)?) } else { None },
             if there(job)? { Some(JobRaw::at(row, job)?) } else { None },
             if there(inventory)? { Some(InventoryRaw::at(row, inventory)?) } else { None },
+            row.try_get(inventory + InventoryRaw::WIDTH)?,
         ))
     }};
 }
@@ -77,8 +85,9 @@ impl Parts {
         session: Option<SessionRaw>,
         job: Option<JobRaw>,
         inventory: Option<InventoryRaw>,
+        pauses: Option<String>,
     ) -> Self {
-        Self { device, session, job, inventory }
+        Self { device, session, job, inventory, pauses }
     }
 }
 
@@ -94,6 +103,7 @@ impl Store {
             session: parts.session.as_ref().map(|raw| self.core.session_row(raw)).transpose()?,
             job: parts.job.map(JobRaw::row).transpose()?,
             inventory: parts.inventory.map(InventoryRaw::row).transpose()?,
+            pauses: parts.pauses.as_deref().map_or_else(|| Ok(Vec::new()), pause::listed)?,
         }))
     }
 

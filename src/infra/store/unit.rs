@@ -2,9 +2,12 @@
 
 use uuid::Uuid;
 
-use crate::model::{
-    clock::Timestamp,
-    id::{DeviceKey, GrantId, JobId, RequestKey, SessionKey, Tenant},
+use crate::{
+    job::brake::Packages,
+    model::{
+        clock::Timestamp,
+        id::{DeviceKey, GrantId, JobId, PauseId, RequestKey, SessionKey, Tenant},
+    },
 };
 
 use super::{
@@ -18,6 +21,7 @@ use super::{
     grant::{self, GrantRow},
     job::{self, JobRow},
     package::{self, PackageRow},
+    pause::{self, PauseRow, Rejection},
     request::{self, Completion, RequestRow},
     session::{self, SessionRow},
 };
@@ -122,6 +126,50 @@ pub enum Write {
     PackagePut(PackageRow),
     /// Keeps a message that was refused. [`Conflict::DeadAlready`]
     DeadInsert(DeadLetterRow),
+    /// Pauses something. [`Conflict::PausedAlready`]
+    PauseInsert(PauseRow),
+    /// Lifts a pause. [`Conflict::Stale`] if it was lifted before.
+    PauseDelete(PauseId),
+    /// Ends the pause of a request, if there is one.
+    PauseEnd {
+        /// Which request.
+        request: RequestKey,
+    },
+    /// Notes that a pause holds a job. [`Conflict::Stale`] if it was lifted meanwhile.
+    Hold {
+        /// The job.
+        job: JobId,
+        /// What holds it.
+        pause: PauseId,
+    },
+    /// Notes that no pause holds a job any more.
+    Free {
+        /// The job.
+        job: JobId,
+    },
+    /// The same for the jobs of a pause, up to one.
+    FreeUpTo {
+        /// What held them.
+        pause: PauseId,
+        /// The last.
+        job: JobId,
+    },
+    /// Failures of a request before this moment count no longer.
+    BudgetFrom {
+        /// Which request.
+        request: RequestKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// Notes that a device does not trust a package.
+    Reject(Rejection),
+    /// Forgets which devices did not trust these packages.
+    Forgive {
+        /// Whose catalogue.
+        tenant: Tenant,
+        /// Which.
+        packages: Packages,
+    },
     /// Tells an event, once the unit is committed.
     EventInsert(EventRow),
     /// Plans work. With [`Again::Earlier`] it is planned after the unit's other writes.
@@ -259,6 +307,15 @@ impl Core {
             Write::GrantNote { id, fetched, status } => grant::note(conn, *id, *fetched, status.as_deref()).await,
             Write::PackagePut(row) => package::put(conn, row).await,
             Write::DeadInsert(row) => dead::insert(conn, row).await,
+            Write::PauseInsert(row) => pause::insert(conn, row).await,
+            Write::PauseDelete(id) => pause::delete(conn, *id).await,
+            Write::PauseEnd { request } => pause::end(conn, *request).await,
+            Write::Hold { job, pause } => pause::hold(conn, *job, *pause).await,
+            Write::Free { job } => pause::free(conn, *job).await,
+            Write::FreeUpTo { pause, job } => pause::free_up_to(conn, *pause, *job).await,
+            Write::BudgetFrom { request, at } => pause::budget_from(conn, *request, *at).await,
+            Write::Reject(rejection) => pause::reject(conn, rejection).await,
+            Write::Forgive { tenant, packages } => pause::forgive(conn, tenant, packages).await,
             Write::EventInsert(row) => event::insert(conn, row).await,
             Write::DuePut { due, again } => due::put(conn, due, *again).await,
             Write::DueDone(lease) => due::finish(conn, lease).await,

@@ -24,6 +24,7 @@ pub struct Metrics {
     message_duration: MessageDuration,
     jobs_ended: Family<State, Counter>,
     packages_rejected: Family<Package, Counter>,
+    braked: Family<Reason, Counter>,
     notifications: Family<Outcome, Counter>,
     events_relayed: Family<Outcome, Counter>,
     downloaded: Counter,
@@ -66,6 +67,11 @@ impl Metrics {
     /// A device rejected a package of the catalogue, for it is not trusted or broken (result code 1407).
     pub fn package_rejected(&self, package: &str) {
         self.packages_rejected.get_or_create(&Package { package: package.to_owned() }).inc();
+    }
+
+    /// The service paused something by itself: for `failure_budget` or `bad_signature`.
+    pub fn braked(&self, reason: &'static str) {
+        self.braked.get_or_create(&Reason { reason }).inc();
     }
 
     /// A notification was handed to its courier: `sent`, `refused`, `failed`.
@@ -152,6 +158,7 @@ impl Metrics {
         all.register("jobs_ended", "Jobs that reached a terminal state", self.jobs_ended.clone());
         let rejected = "Packages that devices did not trust (1407), by PkgID";
         all.register("packages_rejected", rejected, self.packages_rejected.clone());
+        all.register("braked", "Pauses that the service ordered itself, by reason", self.braked.clone());
         all.register("notifications", "Notifications handed to a courier, by outcome", self.notifications.clone());
         all.register("events_relayed", "Events handed to the bus, by outcome", self.events_relayed.clone());
         all.register_with_unit(
@@ -201,6 +208,11 @@ struct Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -161,6 +161,16 @@ impl Run {
         self.execs.iter().any(|exec| exec.correlator == *correlator)
     }
 
+    /// Whether a command is out that must not be said again, or a report is awaited.
+    pub(in crate::job) fn is_under_way(&self) -> bool {
+        let mut out = self.commands.list.iter().skip(self.items.len()).take(self.asked());
+        match &self.stage {
+            Stage::Asking { .. } => !out.all(Command::may_repeat),
+            Stage::Waiting => true,
+            Stage::Resting | Stage::Lost | Stage::Checking { .. } | Stage::Over => false,
+        }
+    }
+
     /// Whether it has finished.
     #[must_use]
     pub const fn is_over(&self) -> bool {
@@ -227,6 +237,10 @@ impl Run {
     }
 
     fn say(&mut self, hand: &mut Hand<'_>) {
+        if hand.cx.held {
+            self.stage = Stage::Resting;
+            return hand.effects.push(Effect::Held);
+        }
         let from = self.items.len();
         let out: Vec<Command> = self.commands.list.iter().skip(from).take(self.asked()).cloned().collect();
         let mut intents = Vec::new();
@@ -335,6 +349,9 @@ impl Run {
 
     /// A new session: was the lost command done? Where nothing can show it, that is the end.
     fn look(&mut self, hand: &mut Hand<'_>) {
+        if hand.cx.held {
+            return hand.effects.push(Effect::Held);
+        }
         let lost = self.commands.list.get(self.items.len()).filter(|_| self.commands.group.is_none());
         let read = match lost {
             Some(Command::Add { uri, .. }) => Some(uri.node()),

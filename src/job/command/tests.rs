@@ -18,6 +18,8 @@ struct World {
     awaited: usize,
     ending: Option<Ending>,
     late: bool,
+    held: bool,
+    holds: usize,
     mint: Counting,
 }
 
@@ -33,7 +35,7 @@ impl Mint for Counting {
 impl World {
     fn new(list: Vec<Command>, group: Option<Grouping>) -> Self {
         let run = Run::new(Commands { list, group });
-        Self { run, asks: vec![], awaited: 0, ending: None, late: false, mint: Counting(0) }
+        Self { run, asks: vec![], awaited: 0, ending: None, late: false, held: false, holds: 0, mint: Counting(0) }
     }
 
     fn one_by_one(list: Vec<Command>) -> Self {
@@ -59,6 +61,7 @@ impl World {
             question: None,
             ui: None,
             lang: Some("de"),
+            held: self.held,
         };
         let (run, effects) = run.handle(input, &cx, &mut self.mint);
         self.run = run;
@@ -68,6 +71,7 @@ impl World {
                 Effect::Ask(ask) => self.asks.push((ask.id, ask.intent)),
                 Effect::AwaitReport { .. } => self.awaited += 1,
                 Effect::Finished(ending) => self.ending = Some(ending),
+                Effect::Held => self.holds += 1,
                 Effect::Note(_) | Effect::Heard(_) => {}
                 Effect::Need(_) | Effect::Learned(_) => panic!("a list wants no such thing"),
             }
@@ -397,4 +401,40 @@ fn what_belongs_to_nothing_that_is_out_changes_nothing() {
     over.feed(Input::SessionEnded);
     over.feed(Input::Started);
     assert_eq!((over.run, over.asks.len()), (before, 1));
+}
+
+#[test]
+fn a_list_that_is_held_goes_on_where_it_was_and_says_nothing_twice() {
+    let list = || vec![add(), prompt(PromptKind::Confirm), exec()];
+    let mut world = World::one_by_one(list()).start();
+    world.held = true;
+    assert!(world.run.is_under_way(), "an Add must not be said twice: its answer is waited for");
+    let mut world = world.says(Outcome::Written { skipped: vec![] });
+    assert_eq!((world.said().len(), world.holds, world.run.is_under_way()), (1, 1, false));
+    world.held = false;
+    let mut world = world.lost();
+    assert!(matches!(world.said()[1..], [Intent::Prompt(_)]));
+    world.held = true;
+    let mut world = world.says(Outcome::Answered(Answer::Yes));
+    assert_eq!((world.said().len(), world.holds), (2, 2));
+    world.held = false;
+    let mut world = world.lost();
+    assert!(matches!(world.said()[2..], [Intent::Exec { .. }]));
+    world.held = true;
+    let world = world.says(Outcome::Pending);
+    assert!(world.run.is_under_way() && world.awaited == 1, "what runs is followed to its end");
+    let done = world.told("1200");
+    assert_eq!(done.outcomes(), [Done, Answered, Done]);
+    assert_eq!(done.holds, 2);
+}
+
+#[test]
+fn a_lost_command_is_not_looked_for_while_its_job_is_held() {
+    let mut world = World::one_by_one(vec![add()]).start();
+    world.held = true;
+    let mut world = world.lost();
+    assert_eq!((world.said().len(), world.holds, world.run.is_under_way()), (1, 1, false));
+    world.held = false;
+    let world = world.lost().says(Outcome::Missing);
+    assert!(matches!(world.said()[1..], [Intent::ReadSubtree { .. }, Intent::PutLeaf { .. }]));
 }

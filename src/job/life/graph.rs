@@ -6,10 +6,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Cx, Ending, Event, Life, Next, NotNotified, Notify, Outcome, Policy, State, StateName, step};
+use super::{Cx, Ending, Event, Hold, Life, Next, NotNotified, Notify, Outcome, Policy, State, StateName, step};
 use crate::{
-    job::retry::{Failure, FailureClass, RetryRule},
-    model::clock::Timestamp,
+    job::{
+        retry::{Failure, FailureClass, RetryRule},
+        window::{Schedule, Window},
+    },
+    model::{clock::Timestamp, id::PauseId},
 };
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -32,14 +35,26 @@ pub(super) struct Tried {
 }
 
 /// Every event in every situation that can be reached: each state, with and without an Exec outstanding, before and after its time
-/// and its deadline, with and without attempts left, for each kind of notifying, with the device free and held by another job.
+/// and its deadline, with and without attempts left, for each kind of notifying, with the device free and held by another job, with
+/// and without a window.
 #[must_use]
 pub(super) fn every_step() -> Vec<Tried> {
     let policy = Policy::default();
     let deadline = START.after(DEADLINE);
-    let mut open: Vec<Life> = [Notify::Auto, Notify::Always, Notify::Never]
-        .map(|notify| Life::new(deadline, notify, RetryRule { limit: 1, ..RetryRule::default() }))
-        .to_vec();
+    let night = Window { cron: "0 2 * * *".parse().unwrap(), minutes: 60, time_zone: "UTC".parse().unwrap() };
+    let night = Schedule { not_before: None, window: Some(night) };
+    let mut open: Vec<Life> = [
+        (Notify::Auto, Schedule::default()),
+        (Notify::Always, Schedule::default()),
+        (Notify::Never, Schedule::default()),
+        (Notify::Auto, night.clone()),
+        (Notify::Never, night),
+    ]
+    .into_iter()
+    .map(|(notify, schedule)| {
+        Life::new(deadline, notify, RetryRule { limit: 1, ..RetryRule::default() }).scheduled(schedule)
+    })
+    .collect();
     let mut seen: BTreeSet<String> = open.iter().map(situation).collect();
     let mut tried = Vec::new();
     while let Some(before) = open.pop() {
@@ -101,6 +116,7 @@ fn label(tried: &Tried) -> &'static str {
         Event::SessionEnded { .. } => "session ended early",
         Event::Finished(_) if tried.next.life.state().name().is_terminal() => "finished",
         Event::Finished(_) => "attempt failed",
+        Event::Held(_) => "held back",
         Event::Cancel => "cancel",
         Event::Hurry => "hurry",
     }
@@ -137,6 +153,8 @@ fn events() -> Vec<Event> {
         Event::Finished(Ending::Declined { code: Some(1401) }),
         Event::Finished(Ending::NotApplicable { reasons: vec!["nothing fits".to_owned()] }),
         Event::Finished(Ending::InDoubt { text: "Status 30".to_owned() }),
+        Event::Held(Hold::Schedule),
+        Event::Held(Hold::Pause(PauseId::new(uuid::Uuid::from_u128(1)))),
         Event::Cancel,
         Event::Hurry,
     ]
@@ -153,5 +171,7 @@ fn situation(life: &Life) -> String {
     let held = matches!(life.state, State::Waiting { not_before: Some(_) });
     let (exec, last) = (life.report_by.is_some(), life.attempt > life.retry.limit);
     let (asleep, at_start) = (life.until >= life.deadline, life.until <= START);
-    format!("{} {held} {exec} {last} {asleep} {at_start} {:?}", life.state.name(), life.notify)
+    let (free, paused) = (life.schedule.is_free(), life.held.is_some());
+    let name = life.state.name();
+    format!("{name} {held} {exec} {last} {asleep} {at_start} {free} {paused} {:?}", life.notify)
 }

@@ -20,9 +20,9 @@ use crate::{
 pub enum State {
     /// Stored; its device's record is not there yet, or it was not queued yet.
     Accepted,
-    /// In its device's queue: for its turn, for the device to come, or for the pause after a failure to pass.
+    /// In its device's queue: for its turn, for the device to come, for its window, or for the pause after a failure to pass.
     Waiting {
-        /// A session that the device opens earlier does not take the job up: the pause after a failure.
+        /// A session that the device opens earlier does not take the job up: the pause after a failure, or a window that is closed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<Timestamp>,
     },

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Cx, Effect, Ending, Event, JobResult, Life, Next, NotNotified, Notify, Outcome, Over, Reason, State};
+use super::{
+    Cx, Effect, Ending, Event, Hold, JobResult, Life, Next, NotNotified, Notify, Outcome, Over, Reason, State,
+};
 use crate::{
     job::retry::{FailureClass, Verdict, pause},
     model::clock::Timestamp,
@@ -12,7 +14,8 @@ use crate::{
 #[must_use]
 pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
     let mut moving = Moving { life: life.clone(), effects: Vec::new() };
-    let due = event == Event::Due;
+    // Whoever feeds one of these has taken the due row.
+    let due = matches!(event, Event::Due | Event::Held(_));
     match (&life.state, event) {
         (State::Over(_), Event::Finished(ending)) => moving.late(ending),
         (State::Over(_), _) => {}
@@ -30,6 +33,7 @@ pub fn step(life: &Life, event: Event, cx: &Cx<'_>) -> Next {
         (_, Event::UserAnswered) => moving.user(&State::AwaitingUser, State::InSession, cx.policy.session, cx),
         (_, Event::SessionEnded { ours }) => moving.session_ended(ours, cx),
         (_, Event::Finished(ending)) => moving.finished(ending, cx),
+        (_, Event::Held(by)) => moving.held(by, cx),
         (_, Event::Cancel) => moving.cancelled(cx),
         (_, Event::Hurry) => moving.hurried(cx),
     }
@@ -53,11 +57,27 @@ impl Moving {
     fn go(&mut self, state: State, until: Timestamp) {
         self.life.state = state;
         self.life.until = until;
+        self.life.held = None;
+    }
+
+    /// Joins the device's queue, for a time when something may be begun: `at` or, if its window is closed then, when that opens.
+    fn wait(&mut self, at: Timestamp, cx: &Cx<'_>) {
+        if self.life.schedule.is_open(at) {
+            return self.go(State::Waiting { not_before: None }, self.next_wake(cx, at));
+        }
+        let opens = self.opens(at);
+        let until = if self.life.notify == Notify::Never { self.life.deadline } else { opens };
+        self.go(State::Waiting { not_before: Some(opens) }, until);
+    }
+
+    /// When something may be begun, from `at` on; the deadline, if not before that.
+    fn opens(&self, at: Timestamp) -> Timestamp {
+        self.life.schedule.opens(at, self.life.deadline).unwrap_or(self.life.deadline)
     }
 
     fn queued(&mut self, cx: &Cx<'_>) {
         match self.life.state {
-            State::Accepted => self.go(State::Waiting { not_before: None }, self.next_wake(cx, cx.now)),
+            State::Accepted => self.wait(cx.now, cx),
             State::Waiting { .. }
             | State::Notified
             | State::InSession
@@ -81,11 +101,16 @@ impl Moving {
         if cx.now >= self.life.deadline {
             return self.deadline_passed(cx);
         }
-        let early = cx.now < self.life.until;
+        let early = cx.now < self.life.until && self.life.held.take().is_none();
         match self.life.state {
             State::Waiting { not_before: Some(held) } if held > cx.now => self.life.until = held,
             State::Waiting { .. } if cx.busy || self.life.notify == Notify::Never => {
                 self.go(State::Waiting { not_before: None }, self.life.deadline);
+            }
+            State::Waiting { .. } if !self.life.schedule.is_open(cx.now) => {
+                // Its turn came, and is another's.
+                self.wait(cx.now, cx);
+                self.effects.push(Effect::WakeNext);
             }
             State::Waiting { .. } => {
                 self.effects.push(Effect::Notify);
@@ -182,7 +207,7 @@ impl Moving {
                     None => State::Waiting { not_before: None },
                 };
                 if ours {
-                    self.life.until = self.next_wake(cx, cx.now.after(cx.policy.again));
+                    self.ask_at(cx.now.after(cx.policy.again), cx);
                 } else {
                     self.ask_again(cx);
                 }
@@ -207,7 +232,10 @@ impl Moving {
         let (mut given_up, left) = (None, self.life.deadline.since(cx.now));
         if let Ending::Failed(failure) = &ending {
             match self.life.retry.verdict(failure, self.life.attempt, left) {
-                Verdict::Again(pause) => return self.retry_after(pause, cx),
+                Verdict::Again(pause) => match self.retry_at(cx.now.after(pause)) {
+                    Some(at) => return self.retry(at),
+                    None => given_up = Some(Reason::NoTimeToRetry),
+                },
                 Verdict::GiveUp(reason) => given_up = Some(reason),
             }
         }
@@ -215,13 +243,47 @@ impl Moving {
         self.over(outcome, given_up.or(reason), result, cx);
     }
 
-    fn retry_after(&mut self, pause: Duration, cx: &Cx<'_>) {
-        let at = cx.now.after(pause);
+    /// When the next attempt may begin that could begin at `at`; nothing if its window does not open before the deadline.
+    fn retry_at(&self, at: Timestamp) -> Option<Timestamp> {
+        let schedule = &self.life.schedule;
+        if schedule.is_open(at) { Some(at) } else { schedule.opens(at, self.life.deadline) }
+    }
+
+    fn retry(&mut self, at: Timestamp) {
         self.life.attempt = self.life.attempt.saturating_add(1);
         self.life.troubles = 0;
         self.life.report_by = None;
         self.go(State::Waiting { not_before: Some(at) }, at);
         self.effects.extend([Effect::RevokeGrants, Effect::WakeNext]);
+    }
+
+    /// Nothing new is begun. What the device was told to do goes on there, but a pause lets nobody ask it how far it is.
+    fn held(&mut self, by: Hold, cx: &Cx<'_>) {
+        let (before, deadline) = (self.life.held, self.life.deadline);
+        let rest = if let State::Waiting { not_before } = self.life.state { not_before } else { None };
+        match (&self.life.state, by) {
+            (State::Accepted | State::Over(_), _) | (State::AwaitingReport, Hold::Schedule) => return,
+            (State::InSession | State::AwaitingUser, _) if self.life.report_by.is_some() => {
+                return self.session_ended(true, cx);
+            }
+            (State::AwaitingReport, Hold::Pause(_)) => self.life.until = deadline,
+            (State::Waiting { .. } | State::Notified | State::InSession | State::AwaitingUser, _) => {
+                match rest.filter(|at| *at > cx.now) {
+                    None => self.wait(cx.now, cx),
+                    Some(at) => {
+                        let at = self.retry_at(at).unwrap_or(deadline);
+                        self.go(State::Waiting { not_before: Some(at) }, at);
+                    }
+                }
+            }
+        }
+        if let Hold::Pause(pause) = by {
+            (self.life.until, self.life.held) = (deadline, Some(pause));
+        }
+        // The device is free for others, unless this was so before.
+        if self.life.state != State::AwaitingReport && (before.is_none() || before != self.life.held) {
+            self.effects.push(Effect::WakeNext);
+        }
     }
 
     fn cancelled(&mut self, cx: &Cx<'_>) {
@@ -249,7 +311,7 @@ impl Moving {
 
     fn hurried(&mut self, cx: &Cx<'_>) {
         match self.life.state {
-            State::Waiting { .. } | State::Notified => self.go(State::Waiting { not_before: None }, cx.now),
+            State::Waiting { .. } | State::Notified => self.wait(cx.now, cx),
             State::AwaitingReport => {
                 self.life.report_by = Some(cx.now);
                 self.life.until = cx.now;
@@ -275,6 +337,7 @@ impl Moving {
 
     fn over(&mut self, outcome: Outcome, reason: Option<Reason>, result: JobResult, cx: &Cx<'_>) {
         self.life.state = State::Over(Over { outcome, at: cx.now, reason, result });
+        self.life.held = None;
         self.effects.extend([Effect::RevokeGrants, Effect::WakeNext]);
     }
 
@@ -286,9 +349,16 @@ impl Moving {
     /// Counts a trouble and sets the time of the next notification; a notified job goes back to the queue for it.
     fn ask_again(&mut self, cx: &Cx<'_>) {
         self.life.troubles = self.life.troubles.saturating_add(1);
-        self.life.until = self.next_wake(cx, cx.now.after(pause(cx.policy.again, self.life.troubles)));
-        if self.life.state == State::Notified {
-            self.life.state = State::Waiting { not_before: None };
+        self.ask_at(cx.now.after(pause(cx.policy.again, self.life.troubles)), cx);
+    }
+
+    /// Sets the time of the next notification.
+    fn ask_at(&mut self, at: Timestamp, cx: &Cx<'_>) {
+        match self.life.state {
+            State::Waiting { .. } | State::Notified => self.wait(at, cx),
+            State::Accepted | State::InSession | State::AwaitingReport | State::AwaitingUser | State::Over(_) => {
+                self.life.until = self.next_wake(cx, at);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
         procedure::{Action, Collect, Errand, Mechanism, Procedure, Way},
         record::Order,
         retry::{Failure, FailureClass, RetryRule},
+        window::{Schedule, Window},
     },
     model::{
         catalog::Delivery,
@@ -29,9 +30,9 @@ fn after(text: &str) -> Timestamp {
     START.after(span::parse(text).unwrap())
 }
 
-fn around(now: Timestamp) -> Around {
+fn around(now: Timestamp) -> Around<'static> {
     let job = JobId::new(uuid::Uuid::from_u128(1));
-    Around { job, now, held_by: None, known: true, reachable: true, last_session: None }
+    Around { job, now, held_by: None, known: true, reachable: true, pause: None, last_session: None }
 }
 
 fn step(record: Record, events: impl IntoIterator<Item = Event>, now: Timestamp) -> Record {
@@ -45,7 +46,7 @@ fn at_work(notify: Notify) -> Record {
 }
 
 /// As the command line prints it.
-fn told(record: &Record, around: &Around) -> String {
+fn told(record: &Record, around: &Around<'_>) -> String {
     let why = why(record, around);
     let json = serde_json::to_value(&why).unwrap();
     assert_eq!(serde_json::from_value::<Why>(json).unwrap(), why);
@@ -163,4 +164,40 @@ fn the_last_that_the_device_said_is_told() {
     record.note(after("1m"), "something else");
     let said = why(&record, &around(after("2m"))).device_said.unwrap();
     assert_eq!((said.at, said.text.as_str()), (START, "session 7 was opened by the device"));
+}
+
+#[test]
+fn waiting_for_its_window() {
+    let window = Window { cron: "0 2 * * *".parse().unwrap(), minutes: 60, time_zone: "Europe/Paris".parse().unwrap() };
+    let scheduled = |schedule: Schedule| {
+        let record = record(Notify::Auto);
+        Record { life: record.life.clone().scheduled(schedule), ..record }
+    };
+    let nightly = scheduled(Schedule { not_before: None, window: Some(window.clone()) });
+    let queued = step(nightly.clone(), [Event::Queued], START);
+    assert_snapshot!(told(&queued, &around(START)), @"waiting: It waits for its window (`0 2 * * *` Europe/Paris, 60 minutes), which opens at 2023-11-15T01:00:00Z. Next at 2023-11-15T01:00:00Z: something may be begun on the device");
+    let opened = after("3h");
+    assert_snapshot!(told(&step(queued, [Event::Due], opened), &around(opened)), @"waiting: It waits for its device to be notified; no session of it is known. Next at 2023-11-15T01:18:20Z: the device is notified");
+    let closed = step(nightly.clone(), [Event::Queued], after("5h"));
+    assert_snapshot!(told(&closed, &around(after("5h"))), @"waiting: It waits for its window (`0 2 * * *` Europe/Paris, 60 minutes), which does not come before its deadline. Next at 2023-11-15T22:13:20Z: its deadline ends it");
+    let failing = step(nightly, [Event::Queued, Event::SessionOpened, failed(1405)], after("3h"));
+    assert_snapshot!(told(&failing, &around(after("3h"))), @"waiting: The last attempt failed, and the job rests before the next one. Next at 2023-11-15T01:18:20Z: attempt 2 may begin");
+    let later = scheduled(Schedule { not_before: Some(after("2h")), window: None });
+    assert_snapshot!(told(&step(later, [Event::Queued], START), &around(START)), @"waiting: It waits for the time from which its request allows it, 2023-11-15T00:13:20Z. Next at 2023-11-15T00:13:20Z: something may be begun on the device");
+}
+
+#[test]
+fn held_back_by_a_pause() {
+    let pause = Pause {
+        id: crate::model::id::PauseId::new(uuid::Uuid::from_u128(3)),
+        scope: crate::job::brake::Scope::read("package", "a@1.0").unwrap(),
+        reason: Some("bad batch".to_owned()),
+        by: "ops".to_owned(),
+        at: START,
+    };
+    let queued = step(record(Notify::Auto), [Event::Queued], START);
+    assert_snapshot!(told(&queued, &Around { pause: Some(&pause), ..around(START) }), @"waiting: It is held back by a pause of package a@1.0, ordered by ops at 2023-11-14T22:13:20Z (bad batch). Next: it goes on when the pause is lifted; its deadline goes on counting");
+    let late = step(at_work(Notify::Auto), [Event::ReportAwaited], START);
+    assert_snapshot!(told(&late, &Around { pause: Some(&pause), ..around(after("2h")) }), @"awaiting_report: The device took the operation on, and its report is overdue; the device is not asked because of a pause of package a@1.0, ordered by ops at 2023-11-14T22:13:20Z (bad batch). Next: it goes on when the pause is lifted; its deadline goes on counting");
+    assert_snapshot!(told(&late, &Around { pause: Some(&pause), ..around(START) }), @"awaiting_report: The device took the operation on and has not reported how it ended; no session of it is known. Next at 2023-11-14T23:13:20Z: the device is woken, and its tree is read");
 }

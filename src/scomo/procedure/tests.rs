@@ -5,6 +5,7 @@ mod collect;
 mod consent;
 mod device;
 mod download;
+mod held;
 mod lost;
 mod operate;
 mod reports;
@@ -79,6 +80,10 @@ struct World {
     ui: Option<bool>,
     loss: Option<Loss>,
     asked: usize,
+    /// After how many asks of a session it is held back.
+    held_from: Option<usize>,
+    /// How often it said that it is.
+    held: usize,
     notes: Vec<String>,
     awaited: Option<Correlator>,
     ending: Option<Ending>,
@@ -108,6 +113,8 @@ impl World {
             ui: None,
             loss: None,
             asked: 0,
+            held_from: None,
+            held: 0,
             notes: vec![],
             awaited: None,
             ending: None,
@@ -151,6 +158,7 @@ impl World {
             question: self.question,
             ui: self.ui,
             lang: None,
+            held: self.held_from.is_some_and(|asks| self.asked >= asks),
         };
         let (procedure, effects) = self.procedure.clone().handle(input, &cx, &mut self.mint);
         let stored = serde_json::to_string(&procedure).unwrap();
@@ -182,25 +190,8 @@ impl World {
                 Some(Input::Fit(self.fit.pop().unwrap_or_else(first)))
             }
             Effect::Need(Need::Grant { .. }) => Some(Input::Granted { url: "https://dl.example/dd/g1".to_owned() }),
-            Effect::Learned(Fact::Roots(roots)) => {
-                self.roots = roots;
-                None
-            }
-            Effect::Learned(Fact::Detail(_)) => {
-                self.selected = self.selected.take().filter(|_| self.never_content);
-                self.unsure = None;
-                None
-            }
-            Effect::Learned(Fact::Ui(able)) => {
-                self.ui = Some(able);
-                None
-            }
-            Effect::Learned(Fact::Lacks(operation)) => {
-                self.lacks.push(operation);
-                None
-            }
-            Effect::Learned(Fact::Inventory { inventory, whole: _ }) => {
-                self.inventory = Some(inventory);
+            Effect::Learned(fact) => {
+                self.learn(fact);
                 None
             }
             Effect::Note(text) | Effect::Heard(text) => {
@@ -212,11 +203,28 @@ impl World {
                 self.awaited = Some(exec);
                 None
             }
+            Effect::Held => {
+                self.held += 1;
+                None
+            }
             Effect::Finished(ending) => {
                 assert!(self.procedure.is_over());
                 self.ending = Some(ending);
                 None
             }
+        }
+    }
+
+    fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Roots(roots) => self.roots = roots,
+            Fact::Detail(_) => {
+                self.selected = self.selected.take().filter(|_| self.never_content);
+                self.unsure = None;
+            }
+            Fact::Ui(able) => self.ui = Some(able),
+            Fact::Lacks(operation) => self.lacks.push(operation),
+            Fact::Inventory { inventory, whole: _ } => self.inventory = Some(inventory),
         }
     }
 

@@ -120,6 +120,8 @@ pub struct Context<'a> {
     pub ui: Option<bool>,
     /// The device's language (`DevInfo/Lang`), for what is shown to its user.
     pub lang: Option<&'a str>,
+    /// Nothing new is begun for now: what an Exec does that was sent is followed to its end, and no more.
+    pub held: bool,
 }
 
 /// What happens to a procedure.
@@ -229,6 +231,8 @@ pub enum Effect {
         /// Of the Exec.
         exec: Correlator,
     },
+    /// It would go on, and is held back ([`Context::held`]): the session is to be ended, a later one goes on.
+    Held,
     /// The procedure is over; always the last effect, and no input changes anything after it.
     Finished(Ending),
 }

@@ -104,6 +104,8 @@ impl Settings {
     }
 
     fn check_spans(&self, found: &mut Vec<Complaint>) {
+        /// Whoever plans further ahead does not plan.
+        const LATEST: Duration = Duration::from_hours(3650 * 24);
         let mut complain = |key, what: String| found.push(Complaint { key, what });
         let positive = [
             ("device.idle_timeout", self.device.idle_timeout),
@@ -139,6 +141,12 @@ impl Settings {
         }
         if !(1..=100_000_000).contains(&self.limits.target_list_devices) {
             complain("limits.target_list_devices", "must be between 1 and 100000000".to_owned());
+        }
+        if self.job.default_deadline > self.job.max_deadline {
+            complain("job.default_deadline", "must not be longer than job.max_deadline".to_owned());
+        }
+        if self.job.max_deadline > LATEST {
+            complain("job.max_deadline", "must not be longer than 3650d".to_owned());
         }
         if !(1..=1000).contains(&self.retention.inventories) {
             complain("retention.inventories", "must be between 1 and 1000".to_owned());

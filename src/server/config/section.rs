@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use crate::{
+    contract::accept::Defaults,
     job::life::Policy,
     model::{clock::span, digest::Digest, id::Tenant, secret::Secret},
     wire::syncml,
@@ -148,8 +149,27 @@ pub struct Job {
     /// How long a job may live if its request names no deadline.
     #[serde(with = "span")]
     pub default_deadline: Duration,
+    /// The longest time to a deadline that a request names.
+    #[serde(with = "span")]
+    pub max_deadline: Duration,
     /// How long a job stays in a state before something is done about it.
     pub patience: Policy,
+}
+
+impl Job {
+    /// What a request gets that leaves it open.
+    #[must_use]
+    pub const fn defaults(&self) -> Defaults {
+        Defaults { deadline: self.default_deadline, longest: self.max_deadline }
+    }
+}
+
+/// `[brake]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brake {
+    /// So many devices that do not trust a package stop it; 0: none do.
+    pub bad_signature_devices: u32,
 }
 
 /// `[webhook]`.

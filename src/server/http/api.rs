@@ -7,6 +7,7 @@ mod jobs;
 pub mod openapi;
 mod packages;
 mod page;
+mod pauses;
 mod requests;
 mod select;
 mod targets;
@@ -32,7 +33,10 @@ use crate::{
     },
     flow::intake::Intake,
     infra::{
-        jobs::hand::{Hand, Unmoved},
+        jobs::{
+            brake::Brake,
+            hand::{Hand, Unmoved},
+        },
         store::{self, CommitError, Store},
     },
     model::clock::{Clock, Timestamp},
@@ -48,6 +52,8 @@ pub struct Api {
     pub intake: Intake,
     /// Moves jobs by hand.
     pub hand: Hand,
+    /// Pauses, and lets go on.
+    pub brake: Brake,
     /// The device classes that records may name.
     pub classes: Arc<Classes>,
     /// Devices of a target list at most.
@@ -76,10 +82,13 @@ pub fn routes(api: Api, doorkeeper: &Doorkeeper, patience: Duration) -> Router {
         .route("/requests", read(get(requests::look_up)).merge(submit(post(requests::submit))))
         .route("/requests/{source}/{request_id}", read(get(requests::show)))
         .route("/requests/{source}/{request_id}/cancel", submit(post(requests::cancel)))
+        .route("/requests/{source}/{request_id}/pause", submit(post(requests::pause)))
+        .route("/requests/{source}/{request_id}/resume", submit(post(requests::resume)))
         .route("/jobs", read(get(jobs::list)))
         .route("/jobs/{id}", read(get(jobs::show)))
         .route("/jobs/{id}/why", read(get(jobs::why)))
         .route("/jobs/{id}/cancel", operate(post(jobs::cancel)))
+        .route("/pauses", read(get(pauses::list)).merge(operate(post(pauses::pause).delete(pauses::resume))))
         .route("/dead", read(get(dead::list)))
         .route("/dead/{id}", read(get(dead::show)).merge(operate(delete(dead::drop))))
         .route("/dead/{id}/requeue", operate(post(dead::requeue)))

@@ -91,11 +91,11 @@ fn later() -> Vec<(Value, Vec<&'static str>)> {
         (bad(&json!({ "kind": "bootstrap" })), vec!["/kind not_supported_yet"]),
         (
             bad(&json!({ "schedule": { "not_before": "2099-01-01T00:00:00Z" } })),
-            vec!["/schedule/not_before not_supported_yet"],
+            vec!["/schedule/not_before never_opens"],
         ),
         (
             bad(&json!({ "schedule": { "window": { "cron": "0 2 * * *" } } })),
-            vec!["/schedule/window not_supported_yet"],
+            vec!["/schedule/window/minutes missing_field", "/schedule/window/time_zone missing_field"],
         ),
         (bad(&json!({ "targets": { "devices": ["a"], "list": "l" } })), vec!["/targets/list misplaced_field"]),
         (bad(&json!({ "targets": { "devices": ["a"], "filter": "true" } })), vec!["/targets/filter misplaced_field"]),

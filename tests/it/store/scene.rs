@@ -43,7 +43,7 @@ on_each_database! {
         put(&store, [Write::DeviceInsert(row.clone())]).await;
         let (tenant, one) = (Tenant::default(), DmSessionId::parse("1").unwrap());
         let scene = store.scene(caller(&tenant, &one)).await.unwrap();
-        assert_eq!(scene, Some(Scene { device: row, session: None, job: None, inventory: None }));
+        assert_eq!(scene, Some(Scene { device: row, session: None, job: None, inventory: None, pauses: vec![] }));
     }
 
     async fn a_user_name_finds_its_device_unless_several_share_it(db: Database) {
@@ -78,7 +78,7 @@ on_each_database! {
         let (tenant, one) = (Tenant::default(), DmSessionId::parse("1").unwrap());
         let scene = store.scene(caller(&tenant, &one)).await.unwrap();
         let inventory = Some(inventory(&row));
-        assert_eq!(scene, Some(Scene { device: row, session: Some(talk), job: Some(work), inventory }));
+        assert_eq!(scene, Some(Scene { device: row, session: Some(talk), job: Some(work), inventory, pauses: vec![] }));
     }
 
     async fn a_device_is_found_by_its_user_name_where_its_name_is_not_known(db: Database) {

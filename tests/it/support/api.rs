@@ -62,6 +62,10 @@ impl Api {
         self.reply(self.client.patch(format!("{}/{path}", self.base)).json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.reply(self.client.delete(format!("{}/{path}", self.base))).await
+    }
+
     async fn reply(&self, request: reqwest::RequestBuilder) -> Reply {
         let answer = request.send().await.unwrap();
         Reply { status: answer.status().as_u16(), body: answer.json().await.unwrap_or_default() }

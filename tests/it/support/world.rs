@@ -39,7 +39,7 @@ pub(crate) struct Server {
 
 impl Server {
     async fn start(mut settings: Settings) -> Self {
-        let app = App::start(settings.clone()).await.unwrap();
+        let app = Box::pin(App::start(settings.clone())).await.unwrap();
         (settings.device.listen, settings.admin.listen, settings.ops.listen) = (app.device, app.admin, app.ops);
         Self { settings, app: Mutex::new(Some(app)) }
     }
@@ -63,7 +63,7 @@ impl Server {
     pub(crate) async fn restart(&self) {
         let mut app = self.app.lock().await;
         app.take().unwrap().stop().await;
-        *app = Some(App::start(self.settings.clone()).await.unwrap());
+        *app = Some(Box::pin(App::start(self.settings.clone())).await.unwrap());
     }
 
     async fn stop(&self) {

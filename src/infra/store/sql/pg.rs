@@ -9,6 +9,7 @@ pub(in crate::infra::store) mod fanout;
 pub(in crate::infra::store) mod grant;
 pub(in crate::infra::store) mod job;
 pub(in crate::infra::store) mod package;
+pub(in crate::infra::store) mod pause;
 pub(in crate::infra::store) mod relay;
 pub(in crate::infra::store) mod request;
 pub(in crate::infra::store) mod scene;

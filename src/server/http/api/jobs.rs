@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api,
+    Api, devices,
     page::{next, page},
     requests,
 };
@@ -17,6 +17,7 @@ use crate::{
         job::{JobFilter, JobRow},
     },
     job::{
+        brake::{Pause, Subject},
         life::{Outcome, StateName},
         why::{self, Around, Why},
     },
@@ -94,15 +95,23 @@ pub(super) async fn why(State(api): State<Api>, caller: Caller, Path(id): Path<S
         Some(device) => api.store.last_session(device.key).await?,
         None => None,
     };
+    let record = view::record(&row)?;
+    let class = match &device {
+        Some(device) => Some(api.classes.pick(&devices::facts(&api, device).await?, device.class.as_deref())),
+        None => None,
+    };
+    let pauses = api.store.pauses_on(&row.tenant, row.request).await?;
+    let subject = Subject { request: row.request, class: class.map(|class| class.name.as_str()), record: &record };
     let around = Around {
         job: row.id,
         now: api.now(),
         held_by: queue.iter().find(|job| job.active && job.id != row.id).map(|job| job.id),
         known: device.is_some(),
-        reachable: device.is_some_and(|device| device.addresses.contains_key("webhook")),
+        reachable: device.as_ref().is_some_and(|device| device.addresses.contains_key("webhook")),
+        pause: Pause::first(&pauses, &subject),
         last_session,
     };
-    Ok(Json(why::why(&view::record(&row)?, &around)))
+    Ok(Json(why::why(&record, &around)))
 }
 
 /// `POST /jobs/{id}/cancel`

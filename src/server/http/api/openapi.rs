@@ -12,7 +12,7 @@ use axum::{
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{dead, devices, events, jobs, packages, page, requests, select};
+use super::{dead, devices, events, jobs, packages, page, pauses, requests, select, targets};
 use crate::{
     contract::{
         device::DeviceView,
@@ -42,6 +42,8 @@ pub fn document() -> Value {
     of_requests(&mut table);
     of_jobs(&mut table);
     of_devices(&mut table);
+    of_target_lists(&mut table);
+    of_pauses(&mut table);
     of_the_rest(&mut table);
     let problem = table.generator.subschema_for::<Problem>().to_value();
     let mut schemas = table.generator.take_definitions(true);
@@ -50,6 +52,7 @@ pub fn document() -> Value {
         ("DeviceInput", device::record()),
         ("DevicePatch", device::patch()),
         ("SelectionQuestion", device::question()),
+        ("Pause", pauses::body()),
     ];
     schemas.extend(inputs.into_iter().map(|(name, schema)| (name.to_owned(), as_part(schema))));
     json!({
@@ -180,6 +183,13 @@ impl Call<'_> {
         self
     }
 
+    /// Takes lines of JSON.
+    fn takes_lines(mut self, description: &str) -> Self {
+        let schema = json!({ "type": "string", "description": description });
+        self.body = Some(json!({ "required": true, "content": { "application/x-ndjson": { "schema": schema } } }));
+        self
+    }
+
     /// Answers with a type.
     fn gives<T: JsonSchema>(self, status: u16, description: &str) -> Self {
         self.gives_either::<T>(status, description, Map::new())
@@ -221,6 +231,51 @@ fn of_requests(table: &mut Table) {
             "Cancels all its jobs that have not ended",
         )
         .gives::<requests::Cancelled>(200, "What this call stopped.");
+    table
+        .call(
+            "post",
+            "/requests/{source}/{request_id}/pause",
+            Role::Submit,
+            "Begins nothing new of it until it is resumed",
+        )
+        .gives::<requests::Summary>(200, "How far it is.");
+    table
+        .call("post", "/requests/{source}/{request_id}/resume", Role::Submit, "Lets a request go on that was paused")
+        .gives::<requests::Summary>(200, "How far it is.");
+}
+
+fn of_target_lists(table: &mut Table) {
+    table
+        .call("post", "/target-lists", Role::Submit, "Uploads a target list")
+        .asks::<targets::Naming>()
+        .takes_lines("One device a line: its id as a JSON string, or an object with the member `device`.")
+        .gives::<targets::View>(201, "It is whole.");
+    table
+        .call("get", "/target-lists", Role::Read, "The target lists, the newest first")
+        .asks::<page::Wish>()
+        .gives::<targets::Lists>(200, "A page of them.");
+    table
+        .call("get", "/target-lists/{name}", Role::Read, "A target list, by its name or key")
+        .gives::<targets::View>(200, "How long it is.");
+    table
+        .call("delete", "/target-lists/{name}", Role::Submit, "Takes a target list out of sight")
+        .gives_nothing(204, "No new request finds it; those that use it go on.");
+}
+
+fn of_pauses(table: &mut Table) {
+    table
+        .call("get", "/pauses", Role::Read, "What is paused, the newest first")
+        .asks::<page::Wish>()
+        .gives::<pauses::List>(200, "A page of them.");
+    table
+        .call("post", "/pauses", Role::Operate, "Pauses everything, a package, a class or a request")
+        .takes("Pause")
+        .gives::<pauses::View>(201, "It is paused.")
+        .gives::<pauses::View>(200, "It was paused before, and stays so.");
+    table
+        .call("delete", "/pauses", Role::Operate, "Lets go on what was paused")
+        .asks::<pauses::Named>()
+        .gives::<pauses::View>(200, "The pause that is no more.");
 }
 
 fn of_jobs(table: &mut Table) {

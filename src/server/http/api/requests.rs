@@ -13,7 +13,11 @@ use crate::{
         request::Request,
     },
     flow::intake::{Incoming, Verdict},
-    infra::store::{self, Cursor, Page, fanout::FanOutRow, job::JobFilter, request::RequestRow},
+    infra::{
+        jobs::brake::Wish as Held,
+        store::{self, Cursor, Page, fanout::FanOutRow, job::JobFilter, request::RequestRow},
+    },
+    job::brake::{Pause, Scope},
     model::{
         clock::Timestamp,
         id::{RequestId, RequestSource},
@@ -51,6 +55,9 @@ pub(super) struct Summary {
     /// Of a request for many devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     fan_out: Option<FanOut>,
+    /// The pause of exactly this request, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Paused>,
 }
 
 /// How far the jobs of a request for many devices were made.
@@ -81,6 +88,15 @@ impl FanOut {
         let undecided = row.targets.is_none().then_some(row.undecided);
         Self { state, targets: row.targets, made: row.made, undecided, not_started: row.not_started }
     }
+}
+
+/// Who paused it, and since when.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Paused {
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    since: Timestamp,
 }
 
 /// A request in full.
@@ -161,6 +177,31 @@ pub(super) async fn cancel(
     Ok(Json(Cancelled { summary: summary(&api, &row).await?, cancelled }))
 }
 
+/// `POST /requests/{source}/{request_id}/pause`: as often as one likes; one that has ended stays as it is
+pub(super) async fn pause(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<Summary>, Refusal> {
+    let row = find(&api, &caller, &source, &id).await?;
+    if row.completed.is_none() {
+        let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
+        api.brake.pause(&Held { tenant, scope: Scope::Request(row.key), by, reason: None }).await?;
+    }
+    Ok(Json(summary(&api, &row).await?))
+}
+
+/// `POST /requests/{source}/{request_id}/resume`: also if it is not paused
+pub(super) async fn resume(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Json<Summary>, Refusal> {
+    let row = find(&api, &caller, &source, &id).await?;
+    api.brake.resume(&caller.tenant, &Scope::Request(row.key), &caller.name).await?;
+    Ok(Json(summary(&api, &row).await?))
+}
+
 /// The request that its sender calls so.
 pub(super) async fn find(api: &Api, caller: &Caller, source: &str, id: &str) -> Result<RequestRow, Refusal> {
     let unknown = || Refusal::not_found("request");
@@ -176,6 +217,7 @@ async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
     } else {
         api.store.job_counts(row.key).await?.into_iter().map(|count| (count.state, count.count)).collect()
     };
+    let pause = api.store.pause_of(&row.tenant, &Scope::Request(row.key)).await?;
     Ok(Summary {
         request_id: row.request_id.clone(),
         source: row.source.clone(),
@@ -183,6 +225,7 @@ async fn summary(api: &Api, row: &RequestRow) -> Result<Summary, store::Error> {
         jobs: row.jobs_total,
         counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         fan_out: api.store.fan_out(row.key).await?.as_ref().map(FanOut::of),
+        paused: pause.map(|Pause { by, reason, at, .. }| Paused { by, reason, since: at }),
     })
 }
 

@@ -41,13 +41,14 @@ const MOST_LINE: usize = 2048;
 /// Devices that are stored together.
 const TOGETHER: usize = 2000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Naming {
     name: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TargetLists")]
 pub(super) struct Lists {
     target_lists: Vec<View>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +56,8 @@ pub(super) struct Lists {
 }
 
 /// A list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TargetList")]
 pub(super) struct View {
     /// Its key, which a request may name as well as its name.
     list: String,

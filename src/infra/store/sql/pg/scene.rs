@@ -8,7 +8,14 @@ s.key, s.tenant, s.device_key, s.dm_session_id, s.version, s.authenticated, s.op
 j.id, j.tenant, j.request_key, j.device_id, j.device_key, j.state, j.active, j.priority, j.version, j.event_seq,
     j.attempt, j.body, j.result, j.created_at, j.updated_at, j.deadline_at, j.passes_until,
     j.finished_at,
-i.device_key, i.body, i.digest, i.read_at
+i.device_key, i.body, i.digest, i.read_at,
+(SELECT json_agg(json_build_array(q.id, q.scope, q.value, q.reason, q.by_whom, q.at))::text FROM (
+    SELECT p.id, p.scope, p.value, p.reason, p.by_whom, p.at FROM pause p
+    WHERE p.tenant = d.tenant AND p.scope IN ('all', 'class', 'package')
+    UNION ALL
+    SELECT p.id, p.scope, p.value, p.reason, p.by_whom, p.at FROM job x JOIN pause p ON p.request_key = x.request_key
+    WHERE x.tenant = d.tenant AND x.device_norm = d.device_norm AND x.finished_at IS NULL
+) q) AS pauses
 FROM (
     SELECT * FROM device WHERE tenant = $1 AND device_norm = $2
     UNION ALL
