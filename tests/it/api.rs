@@ -5,5 +5,6 @@ mod doors;
 mod events;
 mod jobs;
 mod packages;
+mod pauses;
 mod refused;
 mod requests;

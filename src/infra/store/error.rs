@@ -202,8 +202,8 @@ pub enum Conflict {
     /// The same message was refused before, and its dead letter is still there.
     #[error("the message was refused before")]
     DeadAlready,
-    /// Exactly this is paused already.
-    #[error("it is paused already")]
+    /// Exactly this is paused already, or it is a request that has ended.
+    #[error("it is paused already, or has ended")]
     PausedAlready,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]
