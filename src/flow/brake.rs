@@ -128,7 +128,7 @@ impl Brakes {
     /// Pauses; whether that is new.
     async fn stop(&self, wish: Wish) -> Result<bool, Failure> {
         match self.brake.pause(&wish).await {
-            Ok((_, new)) => Ok(new),
+            Ok(paused) => Ok(paused.is_some_and(|(_, new)| new)),
             Err(Unmoved::Store(error)) => Err(error.into()),
             Err(Unmoved::Commit(error)) => Err(error.into()),
             Err(Unmoved::Busy(_)) => Ok(false),

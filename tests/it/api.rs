@@ -5,6 +5,7 @@ mod doors;
 mod events;
 mod jobs;
 mod packages;
+mod pauses;
 mod refused;
 mod requests;
 mod targets;

@@ -1,6 +1,7 @@
 //! The store's conformance suite: what every database must do.
 
 mod batch;
+mod brake;
 mod commit;
 mod days;
 mod dead;

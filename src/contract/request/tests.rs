@@ -239,6 +239,23 @@ fn a_schedule_must_leave_a_moment_before_the_deadline() {
 }
 
 #[test]
+fn a_failure_budget_is_a_number_of_jobs() {
+    let budget = |budget: Value| with(&download(), &json!({ "failure_budget": budget }));
+    let request = read(&budget(json!({ "failed": 0 }))).unwrap();
+    assert_eq!(request.failure_budget, Some(FailureBudget { failed: 0 }));
+    let stored = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&stored).unwrap(), request);
+    assert_ne!(request.digest(), read(&download()).unwrap().digest());
+    let refused = |value: Value| faults(&budget(value));
+    assert_eq!(refused(json!({})), ["/failure_budget/failed missing_field"]);
+    assert_eq!(refused(json!(5)), ["/failure_budget wrong_type"]);
+    assert_eq!(
+        refused(json!({ "failed": -1, "percent": 5 })),
+        ["/failure_budget/failed out_of_range", "/failure_budget/percent unknown_field"]
+    );
+}
+
+#[test]
 fn what_is_to_be_collected_is_a_closed_set_and_may_be_nothing() {
     let collected = |more: Value| read(&with(&download(), &more)).unwrap().collect();
     assert_eq!(collected(json!({})), Collect::default());

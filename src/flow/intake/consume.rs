@@ -278,25 +278,28 @@ impl Consumer {
             let detail = format!("no request `{request_id}` of `{source}` was accepted");
             return Ok(Verdict::Refused(Box::new(Problem::new(Code::NotFound, detail))));
         };
-        let (by, scope) = (format!("control {control_id}"), Scope::Request(row.key));
-        match act {
+        let done = self.act(act, &row, format!("control {control_id}")).await?;
+        tracing::info!(request.id = %request_id, control = %control_id, "Request {done} from the bus");
+        Ok(Verdict::Accepted(super::receipt(&row)))
+    }
+
+    /// Does what is wanted with a request, and says what that is; as often as it comes, to the same effect.
+    async fn act(&self, act: Act, row: &RequestRow, by: String) -> Result<String, Unmoved> {
+        let scope = Scope::Request(row.key);
+        Ok(match act {
             Act::Cancel => {
                 let jobs = self.hand.cancel_request(row.key, &by).await?;
-                tracing::info!(request.id = %request_id, control = %control_id, jobs, "Request cancelled from the bus");
+                format!("cancelled ({jobs} jobs)")
             }
-            // One that has ended has nothing to hold back.
-            Act::Pause if row.completed.is_none() => {
-                let wish = Wish { tenant: self.tenant.clone(), scope, by, reason: None };
-                self.brake.pause(&wish).await?;
-                tracing::info!(request.id = %request_id, control = %control_id, "Request paused from the bus");
+            Act::Pause => {
+                self.brake.pause(&Wish { tenant: self.tenant.clone(), scope, by, reason: None }).await?;
+                "paused".to_owned()
             }
-            Act::Pause => {}
             Act::Resume => {
                 self.brake.resume(&self.tenant, &scope, &by).await?;
-                tracing::info!(request.id = %request_id, control = %control_id, "Request resumed from the bus");
+                "resumed".to_owned()
             }
-        }
-        Ok(Verdict::Accepted(super::receipt(&row)))
+        })
     }
 
     async fn request(&self, source: &RequestSource, id: &RequestId) -> Result<Option<RequestRow>, store::Error> {

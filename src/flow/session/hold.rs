@@ -80,6 +80,17 @@ impl Desk<'_> {
         Ok(ended)
     }
 
+    /// The job that holds the device and is held back itself goes back to the queue, so that another may have its place.
+    pub(super) fn give_way(&mut self) -> Result<(), Trouble> {
+        let Some(mut job) = self.work.laid.take() else { return Ok(()) };
+        let Some(halt) = self.work.halt(&job, &self.class.name, self.now) else { return Ok(()) };
+        job.note(self.now, format!("the device came, but {}", halt.why()));
+        let event = life::Event::Held(halt.hold());
+        job.step(event, self.now, &self.flow.settings.policy, false, self.mint.as_mut());
+        self.work.writes.extend(job.writes(self.now, None)?);
+        Ok(())
+    }
+
     /// Takes a job up that is not stored as it is, or lays it by to be stored if it may not be begun now.
     pub(super) fn take_or_keep(&mut self, job: Moving, way: Way<'_>) -> Result<(), Trouble> {
         if self.work.is_busy() || !self.work.may_take(&job, &self.class.name, self.now) {

@@ -30,6 +30,8 @@ pub(super) struct Work {
     /// What may be taken up once the device has proved itself.
     candidate: Option<Moving>,
     job: Option<Moving>,
+    /// A job that holds the device and is held back itself; it gives way once the device has proved itself.
+    pub(super) laid: Option<Moving>,
     /// What the device asked for in this message and is not taken up yet.
     asked: Vec<Moving>,
     /// Whether the job's procedure was told that a session is open.
@@ -81,6 +83,7 @@ impl Work {
         Self {
             candidate: None,
             job: None,
+            laid: None,
             asked: Vec::new(),
             started,
             freed: false,
@@ -110,6 +113,7 @@ impl Work {
         if !begun && !self.may_take(&moving, class, now) {
             // It rests after a failure, or is held back; another job may be ready behind it.
             self.freed |= matches!(held, Held::Unproven);
+            self.laid = Some(moving).filter(|job| job.row().active && matches!(held, Held::Unproven));
             return Ok(());
         }
         self.posted.clear();
@@ -309,6 +313,7 @@ impl Desk<'_> {
             if !std::mem::take(&mut self.work.freed) || !self.is_live() || self.work.job.is_some() {
                 return Ok(());
             }
+            self.give_way()?;
             let norm = self.device.device_id.normalised();
             for row in self.flow.store.waiting_jobs(&self.device.tenant, &norm, MOST_WAITING).await? {
                 if self.work.candidate.is_none() && !row.active && !self.work.is_written(row.id) {

@@ -75,16 +75,19 @@ pub fn outcomes(counts: &[JobCount]) -> Outcomes {
 }
 
 impl Brake {
-    /// Pauses: the pause, and whether it is new. What is paused already stays as it was.
+    /// Pauses: the pause, and whether it is new. What is paused already stays as it was; a request that has ended is not paused.
     ///
     /// # Errors
     /// [`Unmoved`]
-    pub async fn pause(&self, wish: &Wish) -> Result<(Pause, bool), Unmoved> {
+    pub async fn pause(&self, wish: &Wish) -> Result<Option<(Pause, bool)>, Unmoved> {
         let Wish { tenant, scope, by, reason } = wish;
         let id = PauseId::new((self.mint)().uuid(self.clock.now()));
         for _ in 0..ATTEMPTS {
             if let Some(pause) = self.store.pause_of(tenant, scope).await? {
-                return Ok((pause, false));
+                return Ok(Some((pause, false)));
+            }
+            if self.has_ended(scope).await? {
+                return Ok(None);
             }
             let at = self.clock.now();
             let pause = Pause { id, scope: scope.clone(), reason: reason.clone(), by: by.clone(), at };
@@ -96,7 +99,7 @@ impl Brake {
             match self.store.commit(unit).await {
                 Ok(_) => {
                     self.told.poke();
-                    return Ok((pause, true));
+                    return Ok(Some((pause, true)));
                 }
                 Err(lost) if lost.conflict() == Some(&Conflict::PausedAlready) => {}
                 Err(other) => return Err(other.into()),
@@ -136,6 +139,11 @@ impl Brake {
             Err(lost) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => Ok(None),
             Err(other) => Err(other.into()),
         }
+    }
+
+    async fn has_ended(&self, scope: &Scope) -> Result<bool, store::Error> {
+        let Scope::Request(key) = scope else { return Ok(false) };
+        Ok(self.store.request(*key).await?.is_none_or(|row| row.completed.is_some()))
     }
 
     /// What is told of a pause.

@@ -283,8 +283,8 @@ pub enum Conflict {
     /// Another target list has this name.
     #[error("a target list of this name exists")]
     ListExists,
-    /// Exactly this is paused already.
-    #[error("it is paused already")]
+    /// Exactly this is paused already, or it is a request that has ended.
+    #[error("it is paused already, or has ended")]
     PausedAlready,
     /// The lease has run out or was taken away; what it protected is not yours any more.
     #[error("the lease on {errand} {subject} is lost")]

@@ -8,6 +8,7 @@ use crate::{
         catalog::PackageRef,
         clock::Timestamp,
         id::{JobId, PauseId, RequestKey, Tenant},
+        version::Version,
     },
 };
 
@@ -122,15 +123,8 @@ impl PauseRaw {
 pub(super) fn listed(text: &str) -> Result<Vec<Pause>, Error> {
     type Listed = (Uuid, String, String, Option<String>, String, i64);
     let rows: Vec<Listed> = serde_json::from_str(text).map_err(Error::bad_row("pause", "all", ""))?;
-    let raws = rows.into_iter().map(|(id, scope, value, reason, by_whom, at)| PauseRaw {
-        id,
-        scope,
-        value,
-        reason,
-        by_whom,
-        at,
-    });
-    raws.map(PauseRaw::pause).collect()
+    let raw = |(id, scope, value, reason, by_whom, at)| PauseRaw { id, scope, value, reason, by_whom, at };
+    rows.into_iter().map(raw).map(PauseRaw::pause).collect()
 }
 
 pub(super) async fn insert(conn: &mut Conn<'_>, row: &PauseRow) -> Result<(), Lost> {
@@ -190,7 +184,7 @@ pub(super) async fn reject(conn: &mut Conn<'_>, rejection: &Rejection) -> Result
 }
 
 pub(super) async fn forgive(conn: &mut Conn<'_>, tenant: &Tenant, packages: &Packages) -> Result<(), Lost> {
-    let version = packages.version.as_ref().map(|version| version.as_str());
+    let version = packages.version.as_ref().map(Version::as_str);
     execute!(conn, pause::FORGIVE, tenant.as_str(), packages.id.as_str(), version)?;
     Ok(())
 }

@@ -126,7 +126,7 @@ pub enum Write {
     PackagePut(PackageRow),
     /// Keeps a message that was refused. [`Conflict::DeadAlready`]
     DeadInsert(DeadLetterRow),
-    /// Pauses something. [`Conflict::PausedAlready`]
+    /// Pauses something. [`Conflict::PausedAlready`] also if it is a request that has ended.
     PauseInsert(PauseRow),
     /// Lifts a pause. [`Conflict::Stale`] if it was lifted before.
     PauseDelete(PauseId),

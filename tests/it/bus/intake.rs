@@ -71,3 +71,34 @@ async fn a_control_cancels_a_request() {
     assert!(job["history"].to_string().contains("control c-1 asked to cancel it"), "{job:#}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn controls_pause_a_request_and_let_it_go_on_however_often_they_come() {
+    let Some(bus) = Bus::find("controls_pause_a_request_and_let_it_go_on_however_often_they_come").await else {
+        return;
+    };
+    bus.prepare().await;
+    let mut events = bus.listen("request.*").await;
+    let service = Service::with(&bus.settings("")).await;
+    bus.ask(&but(simple("r"), &json!({ "if_unknown_device": "wait" }))).await;
+    let send = async |control: &str, id: &str| {
+        let control = json!({ "control": control, "request_id": "r", "source": "it", "control_id": id });
+        bus.send("control", control.to_string().as_bytes(), BasicProperties::default()).await;
+    };
+    send("pause", "c-1").await;
+    send("pause", "c-1").await;
+    let paused = events.until(|event| event["type"] == "scomo.request.paused").await;
+    assert_eq!((&paused["data"]["by"], &paused["subject"]), (&json!("control c-1"), &json!("r")), "{paused:#}");
+    let shown = service.until("/requests/it/r", |request| request.get("paused").is_some()).await;
+    assert_eq!(shown["paused"]["by"], "control c-1");
+    send("resume", "c-2").await;
+    send("resume", "c-2").await;
+    let resumed = events.until(|event| event["type"] == "scomo.request.resumed").await;
+    assert_eq!(resumed["data"]["by"], "control c-2", "{resumed:#}");
+    send("cancel", "c-3").await;
+    let ended = events.until_complete("r").await;
+    assert_eq!(ended["data"]["outcomes"]["cancelled"], 1, "{ended:#}");
+    let told = |kind: &str| events.seen.iter().filter(|(event, _)| event["type"] == kind).count();
+    assert_eq!((told("scomo.request.paused"), told("scomo.request.resumed")), (1, 1));
+    service.stop().await;
+}

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{Ran, pipe, program, run};
-use crate::support::service::Service;
+use crate::support::service::{Service, request};
 
 /// A service, and the arguments that lead to it.
 struct Stage {
@@ -171,4 +171,23 @@ async fn a_token_is_shown_from_the_environment() {
     let forbidden = run(&["request", "submit", "--device", "d", "--token", "let-me-in", "--server", &service.admin()]);
     forbidden.ended(4, &["forbidden", "`submit`"]);
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_brake_is_pulled_shown_and_let_go() {
+    let stage = Stage::set().await;
+    stage.run(&["pause", "--list"]).ended(0, &["Nothing is paused."]);
+    stage
+        .run(&["pause", "--package", "org.example.hello@1.1.0", "--reason", "bad batch"])
+        .ended(0, &["package", "org.example.hello@1.1.0", "paused by", "local", "bad batch"]);
+    stage.run(&["pause", "--all"]).ended(0, &["scope", "all"]);
+    stage.run(&["pause", "--list"]).ended(0, &["SCOPE", "all", "org.example.hello@1.1.0", "bad batch"]);
+    stage.run(&["resume", "--all"]).ended(0, &["all"]);
+    stage.run(&["resume", "--all"]).ended(4, &["not_found", "no such pause"]);
+    stage.run(&["pause", "--class", "acme"]).ended(4, &["unknown_value", "no device class has this name"]);
+    stage.run(&["pause"]).ended(2, &["--all"]);
+    stage.run(&["pause", "--all", "--class", "acme"]).ended(2, &["cannot be used with"]);
+    stage.service.post("/requests", &request("r", &["unknown", "other"])).await;
+    stage.run(&["request", "pause", "r", "--source", "nobody"]).ended(4, &["not_found"]);
+    stage.service.stop().await;
 }

@@ -108,6 +108,25 @@ on_each_database! {
         world.end().await;
     }
 
+    async fn a_notified_job_that_is_paused_gives_way_when_its_device_comes(db: Database) {
+        let world = World::with(db, &plain()).await;
+        // The device does not believe the notification.
+        let secret = world.api.patch("devices/dev-1", &json!({ "server_secret": "another" })).await;
+        assert_eq!(secret.status, 200);
+        world.api.submit("first", &[D1], download(HELLO, "install", "auto")).await;
+        world.api.until_state("first", "notified").await;
+        pause(&world, json!({ "scope": "request", "value": "first", "source": "it" })).await;
+        world.register().await;
+        world.api.submit("second", &[D1], with(download(SETTINGS, "install", "auto"), json!({ "notify": "never" }))).await;
+        world.fleet.device(D1).unwrap().start_session();
+        let ended = world.api.ended("second").await;
+        assert_eq!(ended.outcome().0, "succeeded", "{:#}", ended.job());
+        until_held(&world, "first").await;
+        resume(&world, "scope=request&value=first&source=it").await;
+        assert_eq!(world.api.ended("first").await.outcome(), ("succeeded", Some(1200)));
+        world.end().await;
+    }
+
     async fn what_runs_on_a_device_goes_on_and_is_told_while_it_is_paused(db: Database) {
         let world = World::with(db, &device(1, "[device.delays]\noperation = \"700ms\"")).await;
         world.api.submit("r", &[D1], download(HELLO, "install", "auto")).await;

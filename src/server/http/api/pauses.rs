@@ -109,7 +109,9 @@ pub(super) async fn pause(
     let Order { named, reason } = order(&parse(&body, MOST_BODY)?)?;
     let scope = scope(&api, &caller, &named).await?;
     let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
-    let (pause, new) = api.brake.pause(&Wish { tenant, scope, by, reason }).await?;
+    let Some((pause, new)) = api.brake.pause(&Wish { tenant, scope, by, reason }).await? else {
+        return Err(Problem::new(Code::AlreadyOver, "the request has ended").into());
+    };
     if new {
         tracing::warn!(by = caller.name, "Paused: {pause}");
     }

@@ -184,10 +184,8 @@ pub(super) async fn pause(
     Path((source, id)): Path<(String, String)>,
 ) -> Result<Json<Summary>, Refusal> {
     let row = find(&api, &caller, &source, &id).await?;
-    if row.completed.is_none() {
-        let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
-        api.brake.pause(&Held { tenant, scope: Scope::Request(row.key), by, reason: None }).await?;
-    }
+    let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
+    api.brake.pause(&Held { tenant, scope: Scope::Request(row.key), by, reason: None }).await?;
     Ok(Json(summary(&api, &row).await?))
 }
 

@@ -12,8 +12,11 @@ pub(in crate::infra::store) const LIST: &str = "-- pause.list
 SELECT id, scope, value, reason, by_whom, at FROM pause WHERE tenant = $1 AND (at, id) < ($2, $3)
 ORDER BY at DESC, id DESC LIMIT $4";
 
+// A request is kept from being completed until this is committed, and then its completion ends the pause.
 pub(in crate::infra::store) const INSERT: &str = "-- pause.insert
-INSERT INTO pause (id, tenant, scope, value, request_key, reason, by_whom, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO pause (id, tenant, scope, value, request_key, reason, by_whom, at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8
+WHERE $5 IS NULL OR EXISTS (SELECT 1 FROM request WHERE key = $5 AND completed_at IS NULL FOR SHARE)
 ON CONFLICT (tenant, scope, value) DO NOTHING";
 
 pub(in crate::infra::store) const DELETE: &str = "-- pause.delete
