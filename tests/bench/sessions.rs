@@ -9,6 +9,7 @@ mod bare;
 mod http;
 mod load;
 mod measure;
+mod scale;
 mod stage;
 
 use std::{env, io::Write as _, time::Duration};
@@ -60,12 +61,17 @@ fn main() -> Result<()> {
     if !env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    let options = Options::read()?;
+    let scale = env::args().any(|argument| argument == "--scale");
+    let options = if scale { None } else { Some(Options::read()?) };
     // As the program does it: only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Two runtimes, so that what the load costs can be told from what the service costs.
     let (server, load) = (runtime("server")?, runtime("load")?);
     load.block_on(async {
+        let Some(options) = options else {
+            let url = env::var("SCOMO_BENCH_POSTGRES").context("SCOMO_BENCH_POSTGRES must be PostgreSQL's URL")?;
+            return scale::compare(&server, &url).await;
+        };
         let sizes = [measure_sizes(&server, Scenario::Idle).await?, measure_sizes(&server, Scenario::Working).await?];
         say(&measure::heading())?;
         for database in &options.databases {

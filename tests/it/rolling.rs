@@ -108,10 +108,9 @@ impl Deploy {
     /// Starts a server beside those that run, and lets it serve.
     fn start(&self, binary: &str) -> Running {
         let mut command = Command::new(binary);
-        let named: Vec<_> = program(&[]).get_envs().map(|(name, _)| name.to_owned()).collect();
-        named.iter().for_each(|name| {
+        for (name, _) in program(&[]).get_envs() {
             command.env_remove(name);
-        });
+        }
         command.arg("serve").current_dir(env!("CARGO_MANIFEST_DIR"));
         let mut set = |name: &str, value: &str| {
             command.env(format!("SCOMO__{name}"), value);

@@ -27,8 +27,11 @@ SELECT fleet_id(5, i), 'default', fleet_id(3, i)::text, 1, 'scomo.job.succeeded'
 FROM generate_series(0::bigint, {n} / 10 - 1) i;
 DO $$ BEGIN
     FOR day IN 0..32 LOOP
+        BEGIN
         EXECUTE format('CREATE TABLE event_day_%s PARTITION OF event FOR VALUES FROM (%s) TO (%s)', day,
             ({now} / 86400000000 - 30 + day) * 86400000000, ({now} / 86400000000 - 29 + day) * 86400000000);
+        EXCEPTION WHEN invalid_object_definition THEN NULL; -- the service has made that day
+        END;
     END LOOP;
 END $$;
 INSERT INTO event (id, tenant, subject, seq, kind, body, at)
