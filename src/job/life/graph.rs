@@ -153,5 +153,6 @@ fn situation(life: &Life) -> String {
     let held = matches!(life.state, State::Waiting { not_before: Some(_) });
     let (exec, last) = (life.report_by.is_some(), life.attempt > life.retry.limit);
     let (asleep, at_start) = (life.until >= life.deadline, life.until <= START);
-    format!("{} {held} {exec} {last} {asleep} {at_start} {:?}", life.state.name(), life.notify)
+    let ran = life.ran;
+    format!("{} {held} {exec} {ran} {last} {asleep} {at_start} {:?}", life.state.name(), life.notify)
 }
