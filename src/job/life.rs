@@ -40,6 +40,9 @@ pub struct Life {
     /// Present while an Exec's end is unknown: when its report is overdue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report_by: Option<Timestamp>,
+    /// In this attempt the device was told to do it, and has said how that ended: nobody may say later that nothing was started.
+    #[serde(default)]
+    ran: bool,
     /// A session has worked on it: something may have been written to the device, or run there.
     #[serde(default)]
     worked: bool,
@@ -235,6 +238,7 @@ impl Life {
             attempt: 1,
             troubles: 0,
             report_by: None,
+            ran: false,
             worked: false,
             notify,
             retry,
@@ -302,6 +306,12 @@ impl Life {
     #[must_use]
     pub const fn exec_outstanding(&self) -> bool {
         self.report_by.is_some()
+    }
+
+    /// Whether an Exec of this attempt came to an end that the device has told.
+    #[must_use]
+    pub const fn has_run(&self) -> bool {
+        self.ran
     }
 
     /// Whether the awaited report is overdue, so that what the device's tree says decides.

@@ -8,12 +8,9 @@ use serde_json::{Value, json};
 use super::{chance::Chance, replica::REPLICAS};
 
 /// How long faults are injected in a round.
-const WINDOW: Duration = Duration::from_secs(14);
+const WINDOW: Duration = Duration::from_secs(16);
 /// Devices of one kind.
 const GROUP: u64 = 3;
-/// Kinds of devices in a round.
-const GROUPS: usize = 10;
-
 /// A round.
 #[derive(Debug)]
 pub(crate) struct Round {
@@ -218,11 +215,11 @@ fn download(package: &str, action: &str, delivery: &str) -> Value {
 }
 
 impl Round {
-    /// The round of a number. `name` keeps apart what several runs leave in one database.
-    pub(crate) fn of(seed: u64, number: u64, name: &str, has_disk: bool) -> Self {
+    /// The round of a number, with so many kinds of devices. `name` keeps apart what several runs leave in one database.
+    pub(crate) fn of(seed: u64, number: u64, name: &str, groups: u64, has_disk: bool) -> Self {
         let mut chance = Chance::of(seed, number);
         let mut round = Self { number, profiles: String::new(), requests: Vec::new(), lanes: Vec::new() };
-        for group in 0..GROUPS {
+        for group in 0..groups {
             round.group(&format!("{name}-{number}-{group}"), &mut chance);
         }
         round.lanes = lanes(&mut chance, has_disk);
@@ -327,11 +324,12 @@ fn of_replica(replica: usize, chance: &mut Chance) -> (Fault, Duration) {
     let part = *chance.pick(&[Part::Database, Part::Broker]);
     match chance.below(10) {
         0 | 1 => (Fault::Kill(replica), chance.millis(0, 1500)),
-        2 | 3 => (Fault::Pause(replica), chance.millis(300, 3000)),
+        // Some outlast the leases of what it has taken.
+        2 | 3 => (Fault::Pause(replica), chance.millis(300, 7000)),
         4 => (Fault::Drain(replica), chance.millis(0, 500)),
         5 => (Fault::Cable(replica, part, How::Cut), Duration::ZERO),
         6 => (Fault::Cable(replica, part, How::Refuse), chance.millis(200, 2500)),
-        7 => (Fault::Cable(replica, part, How::Swallow), chance.millis(500, 4000)),
+        7 => (Fault::Cable(replica, part, How::Swallow), chance.millis(500, 6000)),
         _ => {
             let step = *chance.pick(&[-600, -30, 30, 600]);
             (Fault::Clock(replica, step), chance.millis(500, 3000))

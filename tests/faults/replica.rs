@@ -79,7 +79,7 @@ impl Replica {
              [job.patience]\nanswer = \"4s\"\nagain = \"400ms\"\nsession = \"4s\"\nuser = \"4s\"\nreport = \"6s\"\nlast_look = \"10s\"\n\
              [webhook]\ntimeout = \"2s\"\n\
              [secrets]\nkeys = [\"{}\"]\n\
-             [limits]\nrequest_timeout = \"6s\"\ndrain_notice = \"300ms\"\ndrain_timeout = \"2s\"\nlease = \"8s\"\n\
+             [limits]\nrequest_timeout = \"6s\"\ndrain_notice = \"300ms\"\ndrain_timeout = \"2s\"\nlease = \"4s\"\n\
              [log]\nlevel = \"info\"\nformat = \"json\"\n",
             self.device, common.door, self.admin, self.ops, common.key
         )

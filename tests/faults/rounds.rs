@@ -41,6 +41,7 @@ struct Options {
     rounds: u64,
     first: u64,
     seed: u64,
+    groups: u64,
     minutes: Option<u64>,
 }
 
@@ -55,7 +56,7 @@ struct Totals {
 
 pub(crate) fn main() -> ExitCode {
     let Some(options) = Options::read() else {
-        eprintln!("usage: tests/faults/run --rounds N --seed S [--minutes M] [--first N] [--release]");
+        eprintln!("usage: tests/faults/run --rounds N --seed S [--groups N] [--minutes M] [--first N] [--release]");
         return ExitCode::from(2);
     };
     let Some(parts) = Parts::find() else {
@@ -71,13 +72,14 @@ pub(crate) fn main() -> ExitCode {
 
 impl Options {
     fn read() -> Option<Self> {
-        let mut options = Self { rounds: 0, first: 1, seed: 0, minutes: None };
+        let mut options = Self { rounds: 0, first: 1, seed: 0, groups: 10, minutes: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let number = words.next()?.parse().ok()?;
             match word.as_str() {
                 "--rounds" => options.rounds = number,
                 "--first" => options.first = number,
+                "--groups" => options.groups = number,
                 "--seed" => options.seed = number,
                 "--minutes" => options.minutes = Some(number),
                 _ => return None,
@@ -110,7 +112,7 @@ async fn run(options: &Options, parts: Parts) -> bool {
         if minutes.is_some_and(|most| SystemClock.now().since(began) > most) {
             break;
         }
-        let round = Round::of(options.seed, number, &name, stage.parts.has_disk());
+        let round = Round::of(options.seed, number, &name, options.groups, stage.parts.has_disk());
         let from = SystemClock.now();
         let verdict = play(&stage, &outside, &round, options.seed).await;
         totals.add(options.seed, &round, &verdict, SystemClock.now().since(from));

@@ -172,6 +172,6 @@ fn situation(life: &Life) -> String {
     let (exec, last) = (life.report_by.is_some(), life.attempt > life.retry.limit);
     let (asleep, at_start) = (life.until >= life.deadline, life.until <= START);
     let (free, paused) = (life.schedule.is_free(), life.held.is_some());
-    let name = life.state.name();
-    format!("{name} {held} {exec} {last} {asleep} {at_start} {free} {paused} {:?}", life.notify)
+    let (name, ran) = (life.state.name(), life.ran);
+    format!("{name} {held} {exec} {ran} {last} {asleep} {at_start} {free} {paused} {:?}", life.notify)
 }

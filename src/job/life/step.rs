@@ -169,7 +169,10 @@ impl Moving {
         };
         match (exec, self.life.report_by) {
             (true, None) => self.life.report_by = Some(self.report_due(cx)),
-            (false, Some(_)) => self.life.report_by = None,
+            (false, Some(_)) => {
+                self.life.report_by = None;
+                self.life.ran = true;
+            }
             (true, Some(_)) | (false, None) => {}
         }
         // Not with each message: the due row is not to be written that often.
@@ -253,6 +256,7 @@ impl Moving {
         self.life.attempt = self.life.attempt.saturating_add(1);
         self.life.troubles = 0;
         self.life.report_by = None;
+        self.life.ran = false;
         self.go(State::Waiting { not_before: Some(at) }, at);
         self.effects.extend([Effect::RevokeGrants, Effect::WakeNext]);
     }
@@ -295,6 +299,9 @@ impl Moving {
                 "the device may go on asking its user, whose answer no longer counts; nothing was started"
             }
             (_, Some(_)) => "the device was told to do it and may still finish; that would be told as a late result",
+            (_, None) if self.life.ran => {
+                "the device was told to do it and said how that ended; what it did stays there"
+            }
             (State::Accepted, None) => "the device had nothing to do yet",
             (State::Waiting { .. }, None) if !self.life.worked => "the device had nothing to do yet",
             (State::Notified, None) => "the device may still open a session; it will be told nothing of this job",
@@ -323,6 +330,10 @@ impl Moving {
     fn deadline_passed(&mut self, cx: &Cx<'_>) {
         let (outcome, text) = match self.life.report_by {
             Some(_) => (Outcome::InDoubt, "the device was told to do it, and the deadline passed without a report"),
+            None if self.life.ran => (
+                Outcome::InDoubt,
+                "the device was told to do it and said how that ended, and the deadline passed before its tree showed it",
+            ),
             None => (Outcome::Expired, "the deadline passed before an operation was started on the device"),
         };
         let result = JobResult { text: text.to_owned(), ..JobResult::default() };

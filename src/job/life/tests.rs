@@ -129,9 +129,31 @@ fn every_live_job_has_one_due_row_at_its_deadline_or_earlier() {
 fn a_deadline_that_passes_ends_the_job_by_what_the_device_was_told() {
     let fired = |t: &graph::Tried| t.event == Event::Due && t.now >= t.before.deadline();
     for tried in every_step().into_iter().filter(|t| fired(t) && !t.before.state().name().is_terminal()) {
-        let end = if tried.before.exec_outstanding() { Outcome::InDoubt } else { Outcome::Expired };
+        let told = tried.before.exec_outstanding() || tried.before.has_run();
+        let end = if told { Outcome::InDoubt } else { Outcome::Expired };
         assert_eq!(tried.next.life.state().name(), StateName::Over(end), "{tried:?}");
     }
+}
+
+#[test]
+fn what_the_device_has_reported_is_never_told_as_not_started() {
+    let reported = || {
+        Story::in_session().then([
+            Event::Exchanged { exec: true },
+            Event::ReportAwaited,
+            Event::SessionOpened,
+            Event::Exchanged { exec: false },
+            Event::SessionEnded { ours: false },
+        ])
+    };
+    assert_eq!(reported().state(), "waiting", "its tree is to be read again");
+    let late = reported().at_deadline().then([Event::Due]);
+    assert_eq!((late.state(), late.over().reason), ("in_doubt", Some(Reason::Deadline)));
+    assert!(late.over().result.text.contains("said how that ended"), "{:?}", late.over());
+    let cancelled = reported().then([Event::Cancel]);
+    assert!(cancelled.over().result.text.contains("said how that ended"), "{:?}", cancelled.over());
+    let again = reported().then([Event::SessionOpened, failed(true)]).at_deadline().then([Event::Due]);
+    assert_eq!(again.state(), "expired", "of the next attempt nothing was started");
 }
 
 #[test]
