@@ -150,17 +150,20 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Such as `postRequestsCancel`.
+/// Such as `postRequestsCancel`, `getDevicesById`.
 fn operation_id(method: &str, path: &str) -> String {
-    let one = path.ends_with('}');
-    let words = path.split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
-    let capitals = words.map(|word| {
+    let capital = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or(("", word));
         first.to_uppercase() + rest
-    });
-    let depth = path.matches('{').count();
-    let name: String = capitals.collect();
-    if one { format!("{method}{name}By{depth}") } else { format!("{method}{name}") }
+    };
+    let words = path.split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
+    let name: String = words.map(capital).collect();
+    if !path.ends_with('}') {
+        return format!("{method}{name}");
+    }
+    let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let named = parameters.map(|name| name.split('_').map(capital).collect::<String>());
+    format!("{method}{name}By{}", named.collect::<Vec<_>>().join("And"))
 }
 
 impl Call<'_> {
