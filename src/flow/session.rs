@@ -165,7 +165,7 @@ impl Sessions {
             Err(element) => return malformed(&format!("the SyncHdr has no usable {element}"), None),
         };
         for _ in 0..TRIES {
-            match self.attempt(post, &message, &header).await {
+            match Box::pin(self.attempt(post, &message, &header)).await {
                 Ok(Some(reply)) => return reply,
                 Ok(None) => {}
                 Err(Trouble::Violation(violation)) => return malformed(&violation.to_string(), Some(&header)),
@@ -196,7 +196,7 @@ impl Sessions {
         }
         let mut desk = Box::new(Desk::sit(self, scene, header, message, now).await?);
         desk.read(post, message.clone()).await?;
-        let done = desk.close(post, header).await?;
+        let done = Box::pin(desk.close(post, header)).await?;
         match self.store.commit(done.unit).await {
             Ok(_) => {
                 done.tale.tell(&self.metrics);
