@@ -69,6 +69,7 @@ async fn ours(stage: &Stage, peer: &Peer, count: u32) -> Result<Run> {
         high_water: u64::MAX,
         pressure: Pressure::default(),
         keep: Duration::from_hours(24),
+        hold: Duration::from_mins(1),
         clock: Arc::new(SystemClock),
         mint,
         metrics: Metrics::default(),

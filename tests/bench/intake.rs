@@ -12,7 +12,7 @@ use scomo::{
         broker::Pressure,
         catalogue::Catalogue,
         driver::Poke,
-        jobs::hand::Hand,
+        jobs::{brake::Brake, hand::Hand},
         system::{SystemClock, SystemMint},
         telemetry::Metrics,
     },
@@ -158,7 +158,14 @@ async fn ours(stage: &Stage, peer: &Peer, count: u32) -> Result<Run> {
         told: Poke::default(),
     };
     let amqp = Arc::clone(&stage.amqp);
-    let consumer = Consumer { intake, hand, amqp, tenant: Tenant::default(), stop: stop.clone() };
+    let brake = Brake {
+        store: stage.store.clone(),
+        clock: Arc::new(SystemClock),
+        mint,
+        due: Poke::default(),
+        told: Poke::default(),
+    };
+    let consumer = Consumer { intake, hand, brake, amqp, tenant: Tenant::default(), stop: stop.clone() };
     let running = tokio::spawn(consumer.run());
     let run = watch(stage, "request", count).await?;
     stop.cancel();
