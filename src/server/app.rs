@@ -206,10 +206,22 @@ impl Shared {
             stop: stop.clone(),
         };
         tasks.spawn(driver(&self.due).drive(Arc::new(wake)));
+        self.share_news(tasks, stop);
         tasks.spawn(driver(&Poke::default()).drive(Arc::new(completer)));
         self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(store.clone(), Arc::clone(&self.clock), keep, stop.clone()));
         Ok(())
+    }
+
+    /// Starts what hears of other replicas' work.
+    fn share_news(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (due, told) = (self.due.clone(), self.told.clone());
+        let look = move || {
+            due.poke();
+            told.poke();
+        };
+        let (store, settings, stop) = (self.store.for_flow(), self.settings.database.clone(), stop.clone());
+        tasks.spawn(async move { store.share_news(&settings, look, stop).await });
     }
 
     /// Starts what tells events, and what takes requests from a broker.

@@ -8,6 +8,7 @@ mod due;
 mod events;
 mod explain;
 mod lists;
+mod notify;
 mod pools;
 mod relay;
 mod retention;
