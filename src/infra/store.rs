@@ -24,6 +24,7 @@ pub mod job;
 pub mod json;
 mod loads;
 mod migrate;
+mod notify;
 mod open;
 pub mod package;
 pub mod page;
@@ -43,6 +44,7 @@ mod writer;
 use std::sync::Arc;
 
 use conn::Inner;
+use tokio::sync::Notify;
 use writer::Lanes;
 
 pub use error::{CommitError, Conflict, Error};
@@ -68,6 +70,8 @@ struct Core {
     inner: Inner,
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
+    /// Rung when others may have something to do.
+    news: Arc<Notify>,
 }
 
 /// The same database through other connections. With SQLite all are one.

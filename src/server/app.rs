@@ -252,6 +252,7 @@ impl Shared {
             metrics: self.metrics.clone(),
         };
         tasks.spawn(driver(&Poke::default()).drive(Arc::new(brakes)));
+        self.share_news(tasks, stop);
         self.run_bus(tasks, stop);
         tasks.spawn(janitor::clear(store.clone(), self.clock(), keep, stop.clone()));
         Ok(())
@@ -269,6 +270,17 @@ impl Shared {
             metrics: self.metrics.clone(),
             readiness,
         }
+    }
+
+    /// Starts what hears of other replicas' work.
+    fn share_news(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (due, told) = (self.due.clone(), self.told.clone());
+        let look = move || {
+            due.poke();
+            told.poke();
+        };
+        let (store, settings, stop) = (self.store.for_flow(), self.settings.database.clone(), stop.clone());
+        tasks.spawn(async move { store.share_news(&settings, look, stop).await });
     }
 
     /// Starts what tells events, and what takes requests from a broker.

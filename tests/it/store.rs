@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod fanout;
 mod lists;
+mod notify;
 mod pools;
 mod relay;
 mod requests;

@@ -13,6 +13,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use tokio::sync::Notify;
+
 use crate::model::clock::{Clock, Timestamp};
 
 use super::{
@@ -31,20 +33,20 @@ impl Store {
     /// # Errors
     /// [`Error`] says what to do about it.
     pub async fn open(settings: &Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let keys = Arc::new(keys);
+        let (keys, news) = (Arc::new(keys), Arc::new(Notify::new()));
         let (cores, lanes) = if settings.is_postgres() {
             Box::pin(migrate::postgres(settings)).await?; // large, and over soon
             let Pools { device, writers, flow, admin } = Pools::of(settings)?;
             let loads = Loads::start(&device);
             let core = |pool| {
                 let inner = Inner::Pg(Pg { pool, loads: loads.clone() });
-                Arc::new(Core { inner, keys: Arc::clone(&keys), clock: Arc::clone(&clock) })
+                Arc::new(Core { inner, keys: Arc::clone(&keys), clock: Arc::clone(&clock), news: Arc::clone(&news) })
             };
             ([core(device), core(flow), core(admin), core(writers)], settings.writers.max(1))
         } else {
             let file = settings.sqlite_file().ok_or_else(|| Error::Url("no file is named".to_owned()))?;
             let inner = Inner::Lite(sqlite(settings, &file).await?);
-            let core = Arc::new(Core { inner, keys, clock });
+            let core = Arc::new(Core { inner, keys, clock, news });
             (std::array::from_fn(|_| Arc::clone(&core)), 1)
         };
         let [device, flow, admin, writers] = cores;

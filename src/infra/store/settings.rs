@@ -32,6 +32,8 @@ pub struct Settings {
     pub idle_in_transaction_timeout: Duration,
     /// PostgreSQL: whether the service brings the schema up to date when it starts. If not, `scomo migrate` must have done so.
     pub migrate: bool,
+    /// PostgreSQL: whether replicas tell each other at once of what became due, instead of looking for it.
+    pub notify: bool,
     /// PostgreSQL: the connections of what the service does by itself.
     pub flow: Pool,
     /// PostgreSQL: the connections of the API.
@@ -61,6 +63,7 @@ impl Default for Settings {
             lock_timeout: Duration::from_secs(3),
             idle_in_transaction_timeout: Duration::from_secs(10),
             migrate: true,
+            notify: false,
             flow: Pool { connections: 8, statement_timeout: Duration::from_secs(30) },
             admin: Pool { connections: 4, statement_timeout: Duration::from_secs(15) },
         }
@@ -103,6 +106,7 @@ impl fmt::Debug for Settings {
             .field("lock_timeout", &self.lock_timeout)
             .field("idle_in_transaction_timeout", &self.idle_in_transaction_timeout)
             .field("migrate", &self.migrate)
+            .field("notify", &self.notify)
             .field("flow", &self.flow)
             .field("admin", &self.admin)
             .finish()

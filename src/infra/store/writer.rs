@@ -15,6 +15,7 @@ use super::{
     conn::{Conn, Tx},
     due::Earliest,
     error::is_transient,
+    notify,
     unit::Lost,
 };
 
@@ -144,6 +145,9 @@ impl Core {
             None => self.guarded(units).await,
         };
         let mut results = verdicts(units, ran);
+        if units.iter().any(|unit| notify::is_news(unit)) {
+            self.news.notify_one();
+        }
         for (unit, result) in units.iter().zip(&mut results) {
             let mut tries = 1;
             while tries < TRIES && worth_a_try(result) {
