@@ -238,8 +238,10 @@ impl Bench {
                 sqlx::query_as(DEVICES).fetch_all(&mut **connection).await?
             }
         };
-        let stretches = devices.chunks(STRETCH).map(|chunk| Rows {
-            ids: chunk.iter().map(|_| mint.uuid(now)).collect(),
+        // Ids rise from stretch to stretch, as those of the service do: indexes take them the more easily.
+        let moments = (0..).map(|n| now.after(Duration::from_millis(n)));
+        let stretches = devices.chunks(STRETCH).zip(moments).map(|(chunk, moment)| Rows {
+            ids: chunk.iter().map(|_| mint.uuid(moment)).collect(),
             devices: chunk.iter().map(|(device, _)| device.clone()).collect(),
             keys: chunk.iter().map(|(_, key)| *key).collect(),
         });

@@ -87,7 +87,7 @@ on_each_database! {
             writes.push(Write::DeviceInsert(device(&named(n), &facts, now - 2000 + i64::from(n))));
         }
         for (name, facts, registered) in [
-            ("silent-1", json!({}), now - 5), ("silent-2", json!({}), now - 5), ("old", old, now - 5),
+            ("silent", json!({}), now - 5), ("damaged", json!({ "info": 7 }), now - 5), ("old", old, now - 5),
             ("later", man("Acme"), now + 5),
         ] {
             writes.push(Write::DeviceInsert(device(name, &facts, registered)));
@@ -105,7 +105,7 @@ on_each_database! {
         let (spread, jobs) = (stage.spread("r").await, stage.jobs("r").await);
         assert_eq!((spread.made, spread.undecided, spread.targets), (601, 2, None));
         assert!(jobs.contains_key("old") && jobs.contains_key(&named(0)) && !jobs.contains_key(&named(1)));
-        assert!(!jobs.contains_key("later") && !jobs.contains_key("silent-1") && !jobs.contains_key("foreign"));
+        assert!(!jobs.contains_key("later") && !jobs.contains_key("silent") && !jobs.contains_key("foreign"));
         assert_eq!(stage.request("r").await.jobs_total, Some(601));
         // What is known counts, however old it is.
         stage.ask("fw", json!({ "filter": "detail.fwv == '3.0'" }), json!({})).await;

@@ -223,7 +223,7 @@ impl FanOut {
         let looking = tokio::task::spawn_blocking(move || look_at(&rule, rows, begin, clock.as_ref()));
         // The evaluator's panic was logged where it happened; what it left open is tried again.
         let panicked = store::Error::bad_row("request", "body", fan_out.request);
-        let (mut found, whole) = looking.await.map_err(panicked)??;
+        let (mut found, whole) = looking.await.map_err(panicked)?;
         found.last = last && whole;
         Ok(found)
     }
@@ -248,28 +248,37 @@ impl Found {
 }
 
 /// Holds a rule against devices, and says whether it came to the end of them.
-fn look_at(rule: &Rule, rows: Vec<FactsRow>, begin: Mark, clock: &dyn Clock) -> Result<(Found, bool), store::Error> {
+fn look_at(rule: &Rule, rows: Vec<FactsRow>, begin: Mark, clock: &dyn Clock) -> (Found, bool) {
     let (mut found, until) = (Found::nothing(begin), clock.now().after(LONGEST_LOOK));
     for row in rows {
         if clock.now() >= until {
-            return Ok((found, false));
+            return (found, false);
         }
         let (key, device) = (row.key, row.device_id.clone());
         found.after = Mark { place: row.created_at.micros(), key: key.uuid() };
-        match rule.eval(&stored_facts(row)?) {
-            Verdict::Yes => {
+        match decide(rule, row) {
+            Ok(true) => {
                 found.known.insert(device.normalised(), key);
                 found.devices.push(device);
             }
-            Verdict::No => {}
-            Verdict::Undecided { .. } => found.undecided += 1,
-            Verdict::Broken { why } => {
+            Ok(false) => {}
+            Err(why) => {
                 tracing::debug!(device.id = %device, why, "A filter cannot be decided");
                 found.undecided += 1;
             }
         }
     }
-    Ok((found, true))
+    (found, true)
+}
+
+/// Whether a rule holds of a device, or why nobody can tell. A row that cannot be read keeps the others from nothing.
+fn decide(rule: &Rule, row: FactsRow) -> Result<bool, String> {
+    match rule.eval(&stored_facts(row).map_err(|error| chain(&error))?) {
+        Verdict::Yes => Ok(true),
+        Verdict::No => Ok(false),
+        Verdict::Undecided { missing } => Err(format!("nobody knows {missing:?}")),
+        Verdict::Broken { why } => Err(why),
+    }
 }
 
 #[expect(clippy::cognitive_complexity, reason = "what a log line expands to is counted")]

@@ -116,6 +116,33 @@ async fn a_device_that_was_never_read_shows_no_inventory_and_a_request_that_coll
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_list_is_added_used_shown_and_removed() {
+    let stage = Stage::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.ndjson");
+    fs::write(&file, "\"IMEI:1\"\n{\"device\":\"IMEI:2\"}\n\"imei:1\"\n").unwrap();
+    stage.run(&["target-list", "list"]).ended(0, &["No target lists."]);
+    let added = stage.run(&["target-list", "add", file.to_str().unwrap(), "--name", "north"]);
+    added.ended(0, &["north", "devices     2", "duplicates  1"]);
+    let piped = pipe(&["target-list", "add", "-", "--json", "--server", &stage.server], b"\"IMEI:3\"");
+    assert_eq!((&piped.json()["devices"], &piped.json()["name"]), (&json!(1), &piped.json()["list"]));
+    stage.run(&["target-list", "add", file.to_str().unwrap(), "--name", "north"]).ended(4, &["already_exists"]);
+    stage.run(&["target-list", "add", "/nowhere/list"]).ended(2, &["cannot read /nowhere/list"]);
+    fs::write(&file, "IMEI:1\n").unwrap();
+    stage.run(&["target-list", "add", file.to_str().unwrap()]).ended(4, &["/0: ", "line 1"]);
+    stage.run(&["target-list", "list"]).ended(0, &["north", "NAME"]);
+    let submit = ["request", "submit", "--list", "north", "--inventory", "--id", "r", "--watch"];
+    stage.run(&submit).ended(1, &["request.accepted", "unknown_device", "2 of its jobs did not succeed"]);
+    stage.run(&["request", "show", "r"]).ended(0, &["spread", "made 2", "state done"]);
+    let nobody = ["request", "submit", "--filter", "dev.id == 'nobody'", "--inventory", "--id", "n", "--watch"];
+    stage.run(&nobody).ended(0, &["request.completed", "complete"]);
+    stage.run(&["request", "submit", "--filter", "colour", "--inventory"]).ended(4, &["/targets/filter"]);
+    stage.run(&["target-list", "remove", "north"]).ended(0, &["north is removed."]);
+    stage.run(&["target-list", "show", "north"]).ended(4, &["no such target list"]);
+    stage.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_told_pointer_by_pointer_to_people_and_as_it_came_to_machines() {
     let stage = Stage::set().await;
     let bad =
