@@ -170,3 +170,23 @@ async fn the_largest_request_is_answered_at_once_and_taken_whole() {
     assert_eq!(shown.len(), 100);
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_whose_jobs_were_cleared_away_answers_as_before() {
+    let service = Service::start().await;
+    let ask = request("r", &["nobody"]);
+    let first = service.post("/requests", &ask).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let before = service.until("/requests/it/r", |body| body["state"] == "completed").await;
+    assert_eq!(before["counts"], json!({ "failed": 1 }), "{before}");
+    service.raw("DELETE FROM job; UPDATE request SET cleared_at = unixepoch() * 1000000").await;
+    let after = service.get("/requests/it/r").await.body;
+    for member in ["state", "jobs", "counts", "received_at", "completed_at"] {
+        assert_eq!(after[member], before[member], "{member}: {after}");
+    }
+    let again = service.post("/requests", &ask).await;
+    assert_eq!((again.status, &again.body["jobs"]), (200, &first.body["jobs"]), "{again:?}");
+    let other = service.post("/requests", &request("r", &["somebody"])).await;
+    assert_eq!(other.problem().1, "request_conflict");
+    service.stop().await;
+}
