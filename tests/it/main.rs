@@ -26,6 +26,7 @@ mod matrix;
 mod packages;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
 mod rolling;
 #[cfg(test)]
 mod store;
