@@ -31,7 +31,7 @@ pub(super) struct Work {
     candidate: Option<Moving>,
     job: Option<Moving>,
     /// A job that holds the device and is held back itself; it gives way once the device has proved itself.
-    pub(super) laid: Option<Moving>,
+    pub(super) laid: Option<Box<Moving>>,
     /// What the device asked for in this message and is not taken up yet.
     asked: Vec<Moving>,
     /// Whether the job's procedure was told that a session is open.
@@ -113,7 +113,8 @@ impl Work {
         if !begun && !self.may_take(&moving, class, now) {
             // It rests after a failure, or is held back; another job may be ready behind it.
             self.freed |= matches!(held, Held::Unproven);
-            self.laid = Some(moving).filter(|job| job.row().active && matches!(held, Held::Unproven));
+            let holds = moving.row().active && matches!(held, Held::Unproven);
+            self.laid = holds.then(|| Box::new(moving));
             return Ok(());
         }
         self.posted.clear();

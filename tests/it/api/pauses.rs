@@ -7,7 +7,9 @@ use crate::support::service::{Service, request};
 #[tokio::test]
 async fn a_pause_stands_until_it_is_lifted_and_is_told_with_who_and_why() {
     let service = Service::with("[[device_class]]\nname = \"acme\"\n").await;
-    service.post("/requests", &request("r/1", &["unknown", "other"])).await;
+    let mut asked = request("r/1", &["unknown"]);
+    asked["if_unknown_device"] = json!("wait");
+    service.post("/requests", &asked).await;
     assert_eq!(service.get("/pauses").await.body, json!({ "pauses": [] }));
     let wishes = [
         (json!({ "scope": "all" }), "scope=all"),
