@@ -6,6 +6,11 @@
 # The last commit before replicas, and with it the oldest that must live beside this one on the same database.
 ROLLING_COMMIT=5b649f5
 
+# rolling_found: whether this clone has that commit.
+rolling_found() {
+    git rev-parse --verify --quiet "$ROLLING_COMMIT^{commit}" >/dev/null
+}
+
 # rolling_binary: builds the older server, unless it is there, and prints its path.
 rolling_binary() {
     local commit home
