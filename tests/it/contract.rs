@@ -55,6 +55,7 @@ fn judge(example: &Value) -> &'static str {
             example["events"].as_array().unwrap().iter().for_each(is_event);
             ("page", "EventPage")
         }
+        () if has("duplicates") => ("list", "TargetList"),
         () if has("counts") => ("answer", "RequestSummary"),
         () if has("pointer") || has("errors") => ("problem", "Problem"),
         () if has("changes") => ("inventory", "DeviceInventory"),

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::model::{clock::span, id::RequestSource};
@@ -71,6 +71,11 @@ impl AmqpUrl {
         let seconds = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
         uri.query.heartbeat.get_or_insert(seconds);
         uri
+    }
+
+    /// Whether it is `amqps://`.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.0.scheme == AMQPScheme::AMQPS
     }
 
     /// Host and port, for errors.

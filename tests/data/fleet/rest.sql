@@ -46,3 +46,21 @@ INSERT INTO dead_letter (id, tenant, at, kind, problem, body, size, content_type
 SELECT fleet_id(8, i), 'default', {now} - 86400000000 + i, 'request', '{}', '\x00', 1, NULL, '[]', NULL, 'fleet',
     decode(md5('letter ' || i), 'hex'), i % 1000 <> 0
 FROM generate_series(0::bigint, {n} / 10 - 1) i;
+INSERT INTO pause (id, tenant, scope, value, request_key, reason, by_whom, at)
+SELECT fleet_id(9, i), 'default', 'request', fleet_id(2, i)::text, fleet_id(2, i), NULL, 'fleet', {now} - 86400000000 + i
+FROM generate_series(1::bigint, {n} / 100 - 1, 2) i;
+INSERT INTO job_hold (job_id, pause_id)
+SELECT fleet_id(3, i), fleet_id(9, i / 100) FROM generate_series(0::bigint, {n} - 1) i WHERE i % 10 = 2 AND i / 100 % 2 = 1;
+INSERT INTO bad_signature (tenant, package_id, package_version, device_norm, at)
+SELECT 'default', 'org.example.fleet-' || i % 1000, (i % 3)::text, 'fleet-' || i, {now} - 86400000000 + i FROM generate_series(0::bigint, {n} / 10 - 1) i;
+INSERT INTO target_list (key, tenant, name, state, devices, duplicates, created_at, used_at)
+SELECT fleet_id(10, i), 'default', 'list ' || i, CASE i % 100 WHEN 0 THEN 'open' WHEN 1 THEN 'dropped' ELSE 'ready' END, 100, 0,
+    {now} - 86400000000 + i, {now} - 3600000000 + i
+FROM generate_series(0::bigint, {n} / 200 - 1) i;
+INSERT INTO target_list_device (list_key, place, device_id, device_norm)
+SELECT fleet_id(10, i / 100), i % 100, 'fleet-' || i, 'fleet-' || i FROM generate_series(0::bigint, {n} / 4 - 1) i;
+INSERT INTO fan_out (request_key, tenant, list_key, body, targets, made, undecided, after_place, after_key, until_at, version, not_started,
+    ended_at)
+SELECT fleet_id(2, i), 'default', CASE WHEN i % 2 = 0 THEN fleet_id(10, i / 4) END, '{}', 100, 100, 0, 100, fleet_id(1, i), {now}, 2, NULL,
+    CASE WHEN i % 50 <> 0 THEN {now} - 3600000000 END
+FROM generate_series(0::bigint, {n} / 50 - 1) i;

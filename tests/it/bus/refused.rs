@@ -90,7 +90,7 @@ async fn hostile_messages_are_refused_and_hold_up_nothing() {
         ("request", short.to_string().into_bytes(), named("short")),
         ("request", b"null".to_vec(), cloud()),
         ("control", b"{}".to_vec(), named("control")),
-        ("control", br#"{"control":"pause","request_id":"r","control_id":"c"}"#.to_vec(), named("later")),
+        ("control", br#"{"control":"explode","request_id":"r","control_id":"c"}"#.to_vec(), named("odd")),
         ("control", br#"{"control":"cancel","request_id":"nobody","control_id":"c"}"#.to_vec(), named("nobody")),
     ];
     for (key, body, properties) in &hostile {
@@ -106,7 +106,7 @@ async fn hostile_messages_are_refused_and_hold_up_nothing() {
         found.unwrap_or_else(|| panic!("{id}: {dead:#?}"))["problem"]["code"].as_str().unwrap().to_owned()
     };
     assert_eq!(
-        ["empty", "bytes", "deep", "large", "control", "later", "nobody"].map(code),
+        ["empty", "bytes", "deep", "large", "control", "odd", "nobody"].map(code),
         ["invalid_json", "invalid_json", "invalid_json", "too_large", "invalid_input", "invalid_input", "not_found"]
     );
     let problem = |id: &str| dead.iter().find(|d| d["message_id"] == id).unwrap()["problem"].clone();

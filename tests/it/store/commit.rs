@@ -59,10 +59,10 @@ on_each_database! {
         let store = db.open().await;
         let taken = device("taken");
         put(&store, [Write::DeviceInsert(taken)]).await;
-        let homeless = session(&device("nobody"), "1");
+        let homeless = inventory(&device("nobody"));
         let units = (0..9).map(|n| match n {
             3 => unit([Write::PackagePut(package("lost", "1")), Write::DeviceInsert(device("taken"))]),
-            5 => unit([Write::PackagePut(package("lost", "2")), Write::SessionInsert(homeless.clone())]),
+            5 => unit([Write::PackagePut(package("lost", "2")), Write::InventoryPut(homeless.clone())]),
             n => unit([Write::DeviceInsert(device(&format!("device {n}")))]),
         });
         let results = store.commit_many(units.collect()).await;

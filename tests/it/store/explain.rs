@@ -25,8 +25,12 @@ const MAY_SCAN: [(&str, &str); 1] =
 const CUSTOM: [&str; 1] = ["job.list"];
 
 /// The types of parameters that the server cannot guess; the program tells them.
-const TYPES: [(&str, &str); 2] =
-    [("grant.note", "(uuid, bigint, text)"), ("job.list", "(text, uuid, text, text, bigint, uuid, bigint)")];
+const TYPES: [(&str, &str); 4] = [
+    ("grant.note", "(uuid, bigint, text)"),
+    ("job.list", "(text, uuid, text, text, bigint, uuid, bigint)"),
+    ("pause.forgive", "(text, text, text)"),
+    ("pause.insert", "(uuid, text, text, text, uuid, text, text, bigint)"),
+];
 
 /// The statements by name, as `due.lease`.
 fn statements() -> BTreeMap<String, String> {

@@ -52,6 +52,17 @@ pub enum Error {
         /// The broker's word.
         said: String,
     },
+    /// It cut an encrypted connection without a word, as some do that were shown no certificate.
+    #[error(
+        "the broker at {place} (bus.url) cut the encrypted connection: it is stopping, or wants a certificate of this service (bus.client_cert)"
+    )]
+    Cut {
+        /// Host and port.
+        place: String,
+        /// What was met.
+        #[source]
+        source: lapin::Error,
+    },
     /// It took the connection, and did nothing with it.
     #[error("the broker at {place} does not answer")]
     Silent {
@@ -151,6 +162,7 @@ pub(super) struct Blame {
     place: String,
     user: String,
     vhost: String,
+    encrypted: bool,
 }
 
 /// The broker's own words, if it said no.
@@ -159,6 +171,17 @@ fn said(error: &lapin::Error) -> Option<(u16, String)> {
         return Some((refused.get_id(), refused.get_message().as_str().to_owned()));
     }
     None
+}
+
+/// Whether the other side ended the connection, however deep that is wrapped.
+fn was_cut(error: &(dyn std::error::Error + 'static)) -> bool {
+    let ends = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::UnexpectedEof];
+    let here = error.downcast_ref::<io::Error>().is_some_and(|error| ends.contains(&error.kind()));
+    let lapin = match error.downcast_ref::<lapin::Error>().map(lapin::Error::kind) {
+        Some(ErrorKind::IOError(error)) => ends.contains(&error.kind()),
+        Some(_) | None => false,
+    };
+    here || lapin || error.source().is_some_and(was_cut)
 }
 
 /// What TLS met, however deep it is wrapped.
@@ -195,18 +218,20 @@ fn fault(found: &CertificateError) -> String {
 
 impl Blame {
     pub(super) fn of(url: &AmqpUrl) -> Self {
-        Self { place: url.place(), user: url.user().to_owned(), vhost: url.vhost().to_owned() }
+        let (user, vhost) = (url.user().to_owned(), url.vhost().to_owned());
+        Self { place: url.place(), user, vhost, encrypted: url.is_encrypted() }
     }
 
     /// While the connection was opened.
     pub(super) fn opening(&self, error: lapin::Error) -> Error {
-        let Self { place, user, vhost } = self.clone();
+        let Self { place, user, vhost, encrypted } = self.clone();
         match said(&error) {
             Some((ACCESS_REFUSED, _)) => Error::Login { place, user },
             Some((NOT_ALLOWED, said)) => Error::VirtualHost { place, user, vhost, said },
             Some(_) | None => match tls(&error) {
                 Some(rustls::Error::InvalidCertificate(found)) => Error::Certificate { place, fault: fault(found) },
                 Some(rustls::Error::AlertReceived(alert)) => Error::Unaccepted { place, said: format!("{alert:?}") },
+                Some(_) | None if encrypted && was_cut(&error) => Error::Cut { place, source: error },
                 Some(_) | None => Error::Unreachable { place, source: error },
             },
         }

@@ -58,9 +58,7 @@ const DEVICE: &str = "'default', 'fleet-500000'";
 pub(super) const LISTED: &[Listed] = &[
     // A device message: what it needs, alone and together.
     a("scene.load", 40, || format!("{DEVICE}, 'fleet-user-500000', NULL, '1'")),
-    a("batch.scenes", 40 * UNITS, || {
-        format!("{}, {}, {}, {}, {}", same(TENANT), names(), same("NULL"), same("NULL::uuid"), same("'1'"))
-    }),
+    a("batch.scenes", 40 * UNITS, || format!("{}, {}, {}, {}", same(TENANT), names(), same("NULL::uuid"), same("'1'"))),
     a("session.load", 10, || quoted(4, 77_777)),
     a("session.last", 10, device),
     a("device.load", 10, device),
