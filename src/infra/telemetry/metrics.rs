@@ -38,7 +38,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A request was judged: `accepted`, `repeated`, `conflict` or `rejected`.
+    /// A request was judged: `accepted`, `repeated`, `conflict`, `refused` or `unavailable`.
     pub fn request(&self, verdict: &'static str) {
         self.requests.get_or_create(&Verdict { verdict }).inc();
     }
@@ -74,7 +74,7 @@ impl Metrics {
         self.braked.get_or_create(&Reason { reason }).inc();
     }
 
-    /// A notification was handed to its courier: `sent`, `refused`, `failed`.
+    /// A notification was handed to its courier: `accepted` or `failed`.
     pub fn notification(&self, outcome: &'static str) {
         self.notifications.get_or_create(&Outcome { outcome }).inc();
     }
