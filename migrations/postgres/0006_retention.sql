@@ -7,4 +7,3 @@ CREATE INDEX request_cleared ON request (cleared_at) WHERE cleared_at IS NOT NUL
 CREATE INDEX job_of_request ON job (request_key, created_at, id);
 CREATE INDEX job_state ON job (tenant, state, created_at, id);
 CREATE INDEX job_of_device ON job (tenant, device_norm, created_at, id);
-DROP INDEX job_ended;

@@ -1,6 +1,7 @@
 -- The embedded bus in partitions, by the day of `at`: old events go with their table. What falls on no day that is there is in
 -- event_default. An event has its `at` from the outbox, so the same id always belongs to the same day, and is unique there.
 -- Columns and statements stay: a binary of the release before goes on reading and writing.
+LOCK TABLE event IN ACCESS EXCLUSIVE MODE;
 CREATE SEQUENCE event_place AS BIGINT;
 SELECT setval('event_place', last_value, is_called) FROM event_position_seq;
 ALTER TABLE event RENAME TO event_before;

@@ -256,7 +256,9 @@ impl Intake {
         let (row, task) = (begin::request_row(accepted, u32::try_from(new.len()).ok())?, self.task(&accepted.request));
         let jobs = begin::jobs(new, &task, (&row, &accepted.request), now, mint)?;
         let over = jobs.iter().all(|job| job.row.finished_at.is_some());
+        let count = begin::count(row.key, &accepted.request, &jobs, now);
         let mut writes = vec![Write::JobsInsert(jobs)];
+        writes.extend(count);
         writes.extend(over.then(|| begin::look(row.key, now)));
         ready(row, accepted, writes, now, mint)
     }

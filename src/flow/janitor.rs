@@ -110,17 +110,26 @@ impl Completer {
     /// # Errors
     /// If the database is out of reach.
     pub async fn gather_some(&self) -> Result<usize, Failure> {
+        if !self.clock.is_sound() {
+            return Ok(0);
+        }
         let ended = self.store.lease_due(&[jobs::ENDED], GATHERED, HOLD).await?;
         let jobs: Vec<JobId> = ended.iter().map(|due| JobId::new(due.lease.subject)).collect();
         if jobs.is_empty() {
             return Ok(0);
         }
+        let mut failed = None;
         for request in self.store.requests_of(&jobs).await? {
             match self.complete(request, None).await {
                 // Another was faster, and has told it.
                 Err(Failure::Commit(lost)) if matches!(lost.conflict(), Some(Conflict::Stale { .. })) => {}
-                other => drop(other?),
+                // A request that cannot be completed keeps no other from it.
+                Err(failure) => failed = Some(failure),
+                Ok(_) => {}
             }
+        }
+        if let Some(failure) = failed {
+            return Err(failure);
         }
         self.store.done_all(&ended).await?;
         Ok(jobs.len())

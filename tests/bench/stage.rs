@@ -21,6 +21,8 @@ use super::{
 
 /// The component whose operations are the work.
 const COMPONENT: &str = "org.example.player";
+/// How often it is looked whether a request has all its jobs.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(5);
 /// Registrations at the same time.
 const TOGETHER: usize = 16;
 
@@ -143,7 +145,17 @@ impl Stage {
             "notify": "never",
         });
         let mut connection = Connection::open(self.admin).await?;
-        expect(202, &connection.post("/api/v1/requests", JSON, request.to_string().as_bytes()).await?)
+        expect(202, &connection.post("/api/v1/requests", JSON, request.to_string().as_bytes()).await?)?;
+        // A request for many devices falls into jobs after it was answered.
+        loop {
+            let answer = connection.get(&format!("/api/v1/requests/bench/round-{round}")).await?;
+            expect(200, &answer)?;
+            let request: Value = serde_json::from_slice(&answer.body)?;
+            if request.pointer("/fan_out/state").is_none_or(|state| state == "done") {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Holds if every job of a round succeeded: what was measured is the real thing.

@@ -120,14 +120,16 @@ impl FanOut {
     async fn stretch(&self, row: RequestRow, fan_out: FanOutRow, due: Leased) -> Result<(), Failure> {
         let request: Request = row.body.read().map_err(store::Error::bad_row("request", "body", row.key))?;
         let found = self.find(&request.targets, &fan_out).await?;
-        let (stretch, ended) = self.make(&row, request, &fan_out, found)?;
+        let (stretch, count) = self.make(&row, request, &fan_out, found)?;
         let (made, last) = (stretch.jobs.len(), stretch.ended.is_some());
         let now = self.clock.now();
         let next = if last { begin::look(row.key, now) } else { begin::go_on(row.key, now) };
-        let unit = Unit::new("intake.fan_out", &row.key.to_string())
+        let ended = stretch.jobs.iter().any(|job| job.row.finished_at.is_some());
+        let mut unit = Unit::new("intake.fan_out", &row.key.to_string())
             .with(Write::DueDone(due.lease))
             .with(Write::FanOutStep(stretch))
             .with(next);
+        unit.writes.extend(count);
         // A transaction of its own: the messages of devices do not wait behind it.
         for done in self.store.commit_many(vec![unit]).await {
             done?;
@@ -141,14 +143,14 @@ impl FanOut {
         Ok(())
     }
 
-    /// The jobs of a stretch, and whether some have ended already.
+    /// The jobs of a stretch, and the look at the failure budget that they may ask for.
     fn make(
         &self,
         row: &RequestRow,
         request: Request,
         fan_out_row: &FanOutRow,
         found: Found,
-    ) -> Result<(Stretch, bool), store::Error> {
+    ) -> Result<(Stretch, Option<Write>), store::Error> {
         let plan: Plan = fan_out_row.body.read().map_err(store::Error::bad_row("fan_out", "body", row.key))?;
         let (now, mut mint) = (self.clock.now(), (self.mint)());
         let Found { devices, known, undecided, after, last } = found;
@@ -162,7 +164,7 @@ impl FanOut {
         };
         let new = fan_out(&accepted, &devices, &known, &self.policy, now, mint.as_mut());
         let jobs = begin::jobs(new, &plan.task, (row, &accepted.request), now, mint.as_mut())?;
-        let ended = jobs.iter().any(|job| job.row.finished_at.is_some());
+        let count = begin::count(row.key, &accepted.request, &jobs, now);
         let stretch = Stretch {
             request: row.key,
             version: fan_out_row.version,
@@ -171,7 +173,7 @@ impl FanOut {
             undecided,
             ended: last.then_some(now),
         };
-        Ok((stretch, ended))
+        Ok((stretch, count))
     }
 
     async fn find(&self, targets: &Targets, fan_out: &FanOutRow) -> Result<Found, store::Error> {

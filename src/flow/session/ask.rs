@@ -17,7 +17,7 @@ use crate::{
     },
     infra::{
         jobs::{Moving, begin},
-        store::{Page, Write, job::JobFilter},
+        store::Write,
     },
     job::{
         life::Notify,
@@ -129,8 +129,7 @@ impl Desk<'_> {
     /// Whether the device's requests of the last hour are as many as its class allows.
     async fn is_greedy(&mut self) -> Result<bool, Trouble> {
         let norm = self.device.device_id.normalised();
-        let filter = JobFilter { device_norm: Some(&norm), ..JobFilter::default() };
-        let rows = self.flow.store.jobs(&self.device.tenant, filter, Page::first(MOST_COUNTED)).await?;
+        let rows = self.flow.store.latest_jobs(&self.device.tenant, &norm, MOST_COUNTED).await?;
         let late = rows.into_iter().filter(|row| self.now.since(row.created_at) < HOUR);
         let asked = late.filter_map(|row| Moving::of(row).ok()).filter(|j| j.record.source == RequestSource::device());
         let most = usize::from(self.class.scomo.requests_per_hour);

@@ -1,6 +1,6 @@
 //! A request and its jobs before they are stored, from whomever the request comes.
 
-use super::{Moving, event_row};
+use super::{Moving, brake, event_row};
 use crate::{
     contract::{
         accept::{Accepted, NewJob},
@@ -116,6 +116,15 @@ pub fn jobs(
 pub fn look(request: RequestKey, now: Timestamp) -> Write {
     let due = Due { errand: super::COMPLETE, subject: request.uuid(), at: now };
     Write::DuePut { due, again: Again::Earlier }
+}
+
+/// The write that has somebody look whether a request has used up its failure budget, if it has one and some of `jobs` failed before
+/// they began.
+#[must_use]
+pub fn count(request: RequestKey, asked: &Request, jobs: &[FreshJob], now: Timestamp) -> Option<Write> {
+    let due = Due { errand: brake::BUDGET, subject: request.uuid(), at: now };
+    let failed = asked.failure_budget.is_some() && jobs.iter().any(|job| job.row.finished_at.is_some());
+    failed.then_some(Write::DuePut { due, again: Again::Earlier })
 }
 
 /// The write that has somebody go on with the fan-out of a request.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use super::{CANCEL, Moving, begin};
 use crate::{
@@ -154,8 +154,18 @@ impl Hand {
             // Those that are cancelled are not found again.
             let jobs = self.store.jobs_in(request, state, Page::MOST).await?;
             let stopped = stream::iter(jobs).map(|job| self.cancel(job, by, "asked to cancel it"));
-            let stopped = stopped.buffer_unordered(TOGETHER);
-            cancelled += stopped.try_fold(0, async |sum, alive| Ok(sum + u64::from(alive))).await?;
+            let (mut moved, mut failed) = (false, None);
+            let stopped: Vec<_> = stopped.buffer_unordered(TOGETHER).collect().await;
+            for alive in stopped {
+                match alive {
+                    Ok(alive) => (moved, cancelled) = (true, cancelled + u64::from(alive)),
+                    Err(unmoved) => failed = Some(unmoved),
+                }
+            }
+            // One that cannot be cancelled keeps no other from it.
+            if let Some(unmoved) = failed.filter(|_| !moved) {
+                return Err(unmoved);
+            }
         }
     }
 }

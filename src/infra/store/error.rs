@@ -309,7 +309,7 @@ pub(super) fn is_transient(error: &Error) -> bool {
 
 /// Whether the statement waited in vain for a lock.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
-    code(error).is_some_and(|code| code == "55P03")
+    code(error).is_some_and(|code| code == "55P03" || code == "40P01")
 }
 
 /// Whether a server that cannot be reached may well be there in a moment: it is not there yet, is starting, or is full.

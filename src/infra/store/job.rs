@@ -139,6 +139,13 @@ impl Store {
         rows.into_iter().map(JobRaw::row).collect()
     }
 
+    /// The `limit` newest jobs of a device.
+    pub async fn latest_jobs(&self, tenant: &Tenant, device_norm: &str, limit: u32) -> Result<Vec<JobRow>, Error> {
+        let limit = i64::from(limit);
+        let rows = read!(fetch_all, self.core, job::LATEST, JobRaw, tenant.as_str(), device_norm, limit)?;
+        rows.into_iter().map(JobRaw::row).collect()
+    }
+
     /// The `limit` jobs of a device that ended last, latest first.
     pub async fn ended_jobs(&self, tenant: &Tenant, device_norm: &str, limit: u32) -> Result<Vec<JobRow>, Error> {
         let limit = i64::from(limit);

@@ -56,7 +56,7 @@ impl Default for Settings {
         Self {
             url: "sqlite://scomo.db".to_owned(),
             connections: 10,
-            writers: 4,
+            writers: 2,
             batch: 256,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),

@@ -164,20 +164,30 @@ impl Store {
         let mut tx = self.core.inner.begin().await?;
         execute!(&mut tx.conn(), target::EXPIRE, "open", idle.micros())?;
         execute!(&mut tx.conn(), target::EXPIRE, "ready", unused.micros())?;
-        let gone = clear_one(&mut tx.conn(), limit).await?;
+        let mut gone = 0;
+        for _ in 0..LISTS {
+            let rest = limit.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+            if rest == 0 || !clear_one(&mut tx.conn(), rest, &mut gone).await? {
+                break;
+            }
+        }
         tx.commit().await.map_err(Error::database("target.prune"))?;
         Ok(gone)
     }
 }
 
-/// Clears away devices of a dropped list, and the list itself behind the last of them.
-async fn clear_one(conn: &mut Conn<'_>, limit: u32) -> Result<u64, Error> {
-    let Some((key,)) = fetch!(fetch_optional, *conn, target::DROPPED, (Uuid,))? else { return Ok(0) };
-    let gone = execute!(conn, target::PRUNE, key, i64::from(limit))?;
-    if gone < u64::from(limit) {
+/// Short lists that are cleared away together at most.
+const LISTS: u32 = 100;
+
+/// Clears away devices of a dropped list, and the list itself behind the last of them; says whether there was such a list.
+async fn clear_one(conn: &mut Conn<'_>, limit: u32, gone: &mut u64) -> Result<bool, Error> {
+    let Some((key,)) = fetch!(fetch_optional, *conn, target::DROPPED, (Uuid,))? else { return Ok(false) };
+    let cleared = execute!(conn, target::PRUNE, key, i64::from(limit))?;
+    if cleared < u64::from(limit) {
         execute!(conn, target::FORGET, key)?;
     }
-    Ok(gone)
+    *gone += cleared;
+    Ok(true)
 }
 
 impl ListRaw {

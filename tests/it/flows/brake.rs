@@ -199,4 +199,18 @@ on_each_database! {
         assert_eq!(world.api.get("pauses").await["pauses"], json!([]), "what has ended is not paused");
         world.end().await;
     }
+
+    async fn devices_that_nobody_knows_use_up_the_budget_before_anything_is_begun(db: Database) {
+        let world = World::with(db, &device(1, "")).await;
+        let ask = json!({ "failure_budget": { "failed": 0 }, "notify": "never" });
+        world.api.submit("r", &[D1, "nobody"], with(download(HELLO, "install", "direct"), ask)).await;
+        let told = until("the request to be paused", async || {
+            world.api.events("r").await.into_iter().find(|event| event["type"] == "scomo.request.paused")
+        })
+        .await;
+        assert_eq!(told["data"]["outcomes"]["failed"], json!(1), "{told:#}");
+        world.api.cancel("r").await;
+        world.api.ended("r").await;
+        world.end().await;
+    }
 }

@@ -67,6 +67,7 @@ pub(super) const LISTED: &[Listed] = &[
     a("device.inventory_history", 20, || quoted(1, 1000)),
     a("job.load", 10, job),
     a("job.waiting", 20, || format!("{DEVICE}, 10")),
+    a("job.latest", 40, || format!("{DEVICE}, 64")),
     a("job.ended", 20, || "'default', 'fleet-500001', 10".to_owned()),
     a("grant.of_job", 20, || quoted(3, 1000)),
     a("grant.by_token", 10, || "decode(md5('token 1000'), 'hex')".to_owned()),

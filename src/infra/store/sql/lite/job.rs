@@ -1,7 +1,7 @@
 //! Jobs.
 
 pub(in crate::infra::store) use crate::infra::store::sql::pg::job::{
-    COUNTS, ENDED, INSERT, LIST, LOAD, PUT, SOME_IN, STATES, WAITING,
+    COUNTS, ENDED, INSERT, LATEST, LIST, LOAD, PUT, SOME_IN, STATES, WAITING,
 };
 
 pub(in crate::infra::store) const PRUNE: &str = "-- job.prune

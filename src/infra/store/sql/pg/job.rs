@@ -35,6 +35,11 @@ SELECT id, tenant, request_key, device_id, device_key, state, active, priority, 
 FROM job WHERE tenant = $1 AND device_norm = $2 AND finished_at IS NULL
 ORDER BY priority DESC, created_at, id LIMIT $3";
 
+pub(in crate::infra::store) const LATEST: &str = "-- job.latest
+SELECT id, tenant, request_key, device_id, device_key, state, active, priority, version, event_seq, attempt, body,
+    result, created_at, updated_at, deadline_at, passes_until, finished_at
+FROM job WHERE tenant = $1 AND device_norm = $2 ORDER BY created_at DESC, id DESC LIMIT $3";
+
 pub(in crate::infra::store) const ENDED: &str = "-- job.ended
 SELECT id, tenant, request_key, device_id, device_key, state, active, priority, version, event_seq, attempt, body,
     result, created_at, updated_at, deadline_at, passes_until, finished_at
