@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -30,7 +31,7 @@ use crate::{
     support::{
         api::{Api, download, judge, on_component},
         database::{Database, skipped},
-        watch::{Watch, until},
+        watch::Watch,
     },
 };
 
@@ -142,6 +143,16 @@ impl Deploy {
     }
 }
 
+/// Waits for longer than usual: a device that comes while a table is changed is told to try again in half a minute.
+async fn patiently<F: Future<Output = Option<()>>>(what: &str, mut look: impl FnMut() -> F) {
+    let found = tokio::time::timeout(Duration::from_mins(3), async {
+        while look().await.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(found.await.is_ok(), "waited for {what} in vain");
+}
+
 /// Hands requests in, one after the other, until it is told to stop; counts those that have ended.
 async fn work(api: Api, ended: Arc<AtomicUsize>, stop: Arc<AtomicUsize>) -> Vec<String> {
     let ids: Vec<String> = (1..=DEVICES).map(|n| format!("dev-{n}")).collect();
@@ -156,7 +167,10 @@ async fn work(api: Api, ended: Arc<AtomicUsize>, stop: Arc<AtomicUsize>) -> Vec<
         };
         let id = format!("round-{round}");
         api.submit(&id, &devices, ask).await;
-        api.ended(&id).await;
+        patiently(&format!("{id} to be complete"), async || {
+            (api.get(&format!("requests/it/{id}")).await["state"] == "completed").then_some(())
+        })
+        .await;
         ended.fetch_add(1, Ordering::Relaxed);
         requests.push(id);
     }
@@ -212,7 +226,7 @@ async fn an_older_server_and_this_one_serve_the_same_devices_forward_and_back() 
     let working = tokio::spawn(work(api.clone(), Arc::clone(&ended), Arc::clone(&stop)));
     let rounds = async |more: usize| {
         let wanted = ended.load(Ordering::Relaxed) + more;
-        until("more requests to end", async || {
+        patiently("more requests to end", async || {
             (ended.load(Ordering::Relaxed) >= wanted || working.is_finished()).then_some(())
         })
         .await;
@@ -244,7 +258,7 @@ async fn an_older_server_and_this_one_serve_the_same_devices_forward_and_back() 
         .count();
     assert!(hopped > 0, "no session was answered by both");
     for table in ["due", "outbox"] {
-        until("nothing to be left over", async || {
+        patiently("nothing to be left over", async || {
             let left = deploy.db.rows::<(i64,)>(&format!("SELECT count(*) FROM {table}")).await;
             (left == [(0,)]).then_some(())
         })
