@@ -92,10 +92,6 @@ impl Name {
 
     async fn forget(self, output: Output) -> Result<(), Failure> {
         Client::new(self.connection)?.delete(&["dead", &self.id]).await?;
-        if output.json() {
-            output.value(&serde_json::json!({ "id": self.id }))
-        } else {
-            output.line(&format!("{} is forgotten.", self.id))
-        }
+        output.told(&serde_json::json!({ "id": self.id }), &format!("{} is forgotten.", self.id))
     }
 }

@@ -123,11 +123,7 @@ impl Command {
             Self::Inventory(inventory) => inventory.run(output).await,
             Self::Remove(Name { id, connection }) => {
                 Client::new(connection)?.delete(&["devices", &id]).await?;
-                if output.json() {
-                    output.value(&json!({ "id": id }))
-                } else {
-                    output.line(&format!("{id} is forgotten."))
-                }
+                output.told(&json!({ "id": id }), &format!("{id} is forgotten."))
             }
         }
     }

@@ -55,6 +55,14 @@ impl Output {
         Ok(out.flush()?)
     }
 
+    /// A value for machines, or the sentence that says the same to people.
+    ///
+    /// # Errors
+    /// If the output is closed or full.
+    pub fn told(self, value: &impl Serialize, sentence: &str) -> Result<(), Failure> {
+        if self.json { self.value(value) } else { self.line(sentence) }
+    }
+
     /// Prints a list as it came for machines, or as a table of `columns` with `empty` if there is nothing in it, and how to ask for
     /// the page behind it.
     ///

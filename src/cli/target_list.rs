@@ -78,11 +78,7 @@ impl Command {
             }
             Self::Remove(Name { name, connection }) => {
                 Client::new(connection)?.delete(&["target-lists", &name]).await?;
-                if output.json() {
-                    output.value(&json!({ "name": name }))
-                } else {
-                    output.line(&format!("{name} is removed."))
-                }
+                output.told(&json!({ "name": name }), &format!("{name} is removed."))
             }
         }
     }

@@ -55,11 +55,7 @@ async fn follow(
     while let Some(event) = events.next().await {
         let (id, event) = event?;
         *cursor = id;
-        if output.json() {
-            output.value(&event)?;
-        } else {
-            output.line(&line(&event))?;
-        }
+        output.told(&event, &line(&event))?;
         if cell(&event, "/type") == "scomo.request.completed" {
             return Ok(());
         }
